@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running other programs, and telling people what happens. The only error of the rig is `RigError`: a sentence."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+STARTED = time.monotonic()
+
+
+class RigError(Exception):
+    """A sentence for people: what is wrong, and what to do about it."""
+
+
+def say(text: str) -> None:
+    """One line of progress on stderr; stdout is for results (`rig env`)."""
+    print(f"rig {time.monotonic() - STARTED:6.1f}s  {text}", file=sys.stderr, flush=True)
+
+
+def run(
+    *argv: str | Path, stdin: str | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> str:
+    """Run a program to its end and return what it printed; its failure is a RigError with its last words."""
+    result = attempt(*argv, stdin=stdin, env=env, cwd=cwd)
+    if result.returncode != 0:
+        words = last_words(result.stderr or result.stdout)
+        raise RigError(f"`{_shown(argv)}` ended with {result.returncode}:\n{words}")
+    return result.stdout
+
+
+def attempt(
+    *argv: str | Path, stdin: str | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program whose failure is an answer; a missing program answers 127."""
+    command = [str(word) for word in argv]
+    try:
+        return subprocess.run(
+            command,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            cwd=cwd,
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+        )
+    except FileNotFoundError as error:
+        return subprocess.CompletedProcess(command, 127, "", str(error))
+
+
+def last_words(text: str, lines: int = 15) -> str:
+    return "\n".join("    " + line for line in text.strip().splitlines()[-lines:])
+
+
+def _shown(argv: Sequence[str | Path]) -> str:
+    words = [str(word) for word in argv]
+    return " ".join(words[:6]) + (" ..." if len(words) > 6 else "")
