@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Table of contents of tests/run."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+
+from _rig.cache import cache
+from _rig.shell import RigError, say
+
+from _run import checks, cluster, demo, rigs, venvs
+from _run.steps import Steps
+
+USAGE = """usage: tests/run COMMAND
+  demo, demo-down               the main job on simulated hosts
+  test                          every check
+  lint, units, sanity           the checks without a cluster
+  integration, molecule [NAME]  the checks with one
+  bench                         what a run costs
+  clean                         take everything down, empty the cache"""
+
+
+def main(words: list[str]) -> int:
+    command, more = (words or ["help"])[0], words[1:]
+    if command not in COMMANDS:
+        print(USAGE)
+        return 0 if command in ("help", "--help", "-h") else 2
+    try:
+        return COMMANDS[command](more)
+    except RigError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+
+
+def _steps(*parts: Callable[[Steps], None]) -> Callable[[list[str]], int]:
+    def work(_more: list[str]) -> int:
+        steps = Steps()
+        if steps.step("Python packages", lambda: venvs.ensure("test")):
+            for part in parts:
+                part(steps)
+        return steps.close()
+
+    return work
+
+
+def _molecule(more: list[str]) -> int:
+    return _steps(lambda steps: cluster.molecule(steps, more))([])
+
+
+def _down(_more: list[str]) -> int:
+    rigs.rig("down")
+    return 0
+
+
+def _clean(_more: list[str]) -> int:
+    rigs.rig("down")
+    say(f"empty {cache()}")
+    shutil.rmtree(cache(), ignore_errors=True)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "demo": lambda _more: demo.demo(),
+    "demo-down": _down,
+    "test": _steps(checks.lint, checks.units, checks.sanity, cluster.everything),
+    "lint": _steps(checks.lint),
+    "units": _steps(checks.units),
+    "sanity": _steps(checks.sanity),
+    "integration": _steps(cluster.integration),
+    "molecule": _molecule,
+    "bench": lambda _more: cluster.bench(),
+    "clean": _clean,
+}

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make demo`: site.yml on bare simulated hosts, and the table of what became of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from types import ModuleType
+
+from _rig.cache import CHECKOUT
+from _rig.shell import RigError, say
+
+from _run import rigs, venvs
+from _run.steps import Steps
+
+INVENTORY = "inventories/demo"
+
+
+def demo() -> int:
+    keep = os.environ.get("KEEP", "") not in ("", "0")
+    steps = Steps()
+    rows: list[dict[str, object]] = []
+    try:
+        if steps.step("set up", _set_up) and steps.step("start the cluster and two bare hosts", _start):
+            steps.step("site.yml", lambda: rows.extend(_site()))
+    finally:
+        if not keep:
+            steps.step("take down", lambda: rigs.rig("down"))
+    if rows:
+        print("\n" + _report().table(rows), flush=True)
+    if keep:
+        _tell_how_to_look_around()
+    return steps.close()
+
+
+def _set_up() -> None:
+    """Python packages come over the network while the rig's parts are built: side by side they cost only the longer."""
+    failures: list[RigError] = []
+
+    def packages() -> None:
+        try:
+            venvs.ensure("controller")
+        except RigError as error:
+            failures.append(error)
+
+    other = threading.Thread(target=packages)
+    other.start()
+    try:
+        rigs.rig("build")
+    finally:
+        other.join()
+    for error in failures:
+        raise error
+
+
+def _start() -> None:
+    rigs.rig("up", "--fresh", "demo")
+
+
+def _site() -> list[dict[str, object]]:
+    tools = venvs.ensure("controller")
+    with tempfile.TemporaryDirectory(prefix="kubegpu-demo-") as folder:
+        report = Path(folder) / "report.json"
+        argv = [tools / "ansible-playbook", "site.yml", "-i", INVENTORY, "-e", f"gpu_validate_report={report}"]
+        env = rigs.environment(tools)
+        status = subprocess.run(list(map(str, argv)), cwd=CHECKOUT, env=env, stdin=subprocess.DEVNULL).returncode
+        if status != 0:
+            raise RigError(f"ansible-playbook site.yml -i {INVENTORY} ended with {status}; its messages stand above")
+        return list(json.loads(report.read_text())["nodes"])
+
+
+def _report() -> ModuleType:
+    """The collection's own table; the file is pure Python, so no ansible is needed to show it."""
+    path = CHECKOUT / "plugins" / "plugin_utils" / "_report.py"
+    spec = importlib.util.spec_from_file_location("kubegpu_report", path)
+    if spec is None or spec.loader is None:
+        raise RigError(f"{path} is missing")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _tell_how_to_look_around() -> None:
+    say("the rig stays up (KEEP=1). To look around, and to end it:")
+    print(f'  eval "$({rigs.RIG} env)"    # KUBECONFIG, and kubectl on PATH')
+    print("  kubectl get nodes -L nvidia.com/gpu.product")
+    print("  make demo-down\n", flush=True)
