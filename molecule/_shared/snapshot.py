@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything on a test host that a role could change, as JSON: name -> value. Two of them are compared by the scenarios."""
+"""Everything on a test host that a role could change, as JSON: name -> value. The scenarios compare two of them."""
 
 from __future__ import annotations
 

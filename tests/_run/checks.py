@@ -44,7 +44,7 @@ def lint(steps: Steps) -> None:
 
 
 def documentation(steps: Steps) -> None:
-    """antsibull-docs reads the documentation of every plugin and role as a docs site would, and checks each reference."""
+    """antsibull-docs reads the documentation of every plugin and role as a docs site would, references included."""
     tools = venvs.ensure("test")
     tree = collection_copy()
     argv = [

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -77,14 +78,9 @@ def _site() -> list[dict[str, object]]:
 
 
 def _report() -> ModuleType:
-    """The collection's own table; the file is pure Python, so no ansible is needed to show it."""
-    path = CHECKOUT / "plugins" / "plugin_utils" / "_report.py"
-    spec = importlib.util.spec_from_file_location("kubegpu_report", path)
-    if spec is None or spec.loader is None:
-        raise RigError(f"{path} is missing")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The collection's own table; it is pure Python, so no ansible is needed to show it."""
+    sys.path.insert(0, str(CHECKOUT / "plugins"))
+    return importlib.import_module("plugin_utils._report")
 
 
 def _tell_how_to_look_around() -> None:

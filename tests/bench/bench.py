@@ -28,7 +28,7 @@ BENCH = CHECKOUT / "tests" / "bench"
 RIG = CHECKOUT / "tests" / "rig" / "rig"
 FLEET = [f"bench-{number}" for number in range(1, 9)]
 USER = "system:serviceaccount:kube-system:kubegpu"
-# A pipelined module is a bare interpreter that reads its program from stdin; one that is not is a copied AnsiballZ file.
+# A pipelined module is a bare interpreter that reads its program from stdin; any other is a copied AnsiballZ file.
 MODULE = re.compile(r"/bin/sh -c '.*?(?:python[0-9.]* && sleep 0|AnsiballZ_\w+\.py)")
 
 
@@ -79,9 +79,8 @@ def cost(argv: list[str]) -> Cost:
         answer = subprocess.run(argv, cwd=CHECKOUT, env=env, capture_output=True, text=True)
         seconds = time.monotonic() - begun
         if answer.returncode != 0:
-            sys.exit(
-                f"{' '.join(argv)} ended with {answer.returncode}:\n{answer.stdout[-4000:]}\n{answer.stderr[-2000:]}"
-            )
+            words = f"{answer.stdout[-4000:]}\n{answer.stderr[-2000:]}"
+            sys.exit(f"{' '.join(argv)} ended with {answer.returncode}:\n{words}")
         executions = count_executions(log.read_text().splitlines())
     with audit.open() as file:
         file.seek(seen)

@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot work is refused in one clear sentence, before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Rig
+
+HOSTS = ("mol-debian", "mol-plain")
+INVENTORY = ("-i", "molecule/_shared/inventory")
+
+
+@pytest.fixture(scope="module")
+def rig(control_plane: Rig) -> Iterator[Rig]:
+    control_plane.call("up", "--fresh", "molecule")
+    control_plane.refresh()
+    yield control_plane
+    control_plane.call("down", "molecule")
+
+
+def refused(rig: Rig, host: str, *words: str) -> str:
+    """Play site.yml on a host; return its words after checking that it failed and left the host alone."""
+    before = {name: rig.picture(name) for name in HOSTS}
+    played = rig.play("site.yml", *INVENTORY, "-e", f"kubegpu_hosts={host}", *words)
+    assert played.status != 0, played.text
+    assert "Traceback" not in played.text
+    assert {name: rig.picture(name) for name in HOSTS} == before, "the refusal came too late"
+    return " ".join(played.text.split())
+
+
+def test_a_host_without_nvidia_hardware(rig: Rig) -> None:
+    assert "has no NVIDIA GPU" in refused(rig, "mol-plain")
+
+
+def test_an_unsupported_distribution(rig: Rig) -> None:
+    rig.on("mol-debian", "cp /etc/os-release /run/os-release && sed -i s/^ID=.*/ID=arch/ /usr/lib/os-release")
+    try:
+        words = refused(rig, "mol-debian")
+    finally:
+        rig.on("mol-debian", "sed -i s/^ID=.*/ID=debian/ /usr/lib/os-release")
+    assert "arch" in words and "not supported" in words
+
+
+def test_a_missing_kubeconfig(rig: Rig, tmp_path: Path) -> None:
+    words = refused(rig, "mol-debian", "-e", f"kubegpu_kubeconfig={tmp_path}/nowhere")
+    assert f"{tmp_path}/nowhere" in words and "kubegpu_kubeconfig" in words
+
+
+def test_an_unreachable_api_server(rig: Rig, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    text = Path(rig.env["KUBECONFIG"]).read_text()
+    kubeconfig.write_text(text.replace(":6443", ":6444"))
+    words = refused(rig, "mol-debian", "-e", f"kubegpu_kubeconfig={kubeconfig}")
+    assert ":6444" in words and "refused" in words
+
+
+def test_a_user_who_is_not_root(rig: Rig) -> None:
+    rig.on("mol-debian", "useradd --create-home tired && cp -r /root/.ssh /home/tired/ && chown -R tired: /home/tired")
+    try:
+        words = refused(rig, "mol-debian", "-e", "ansible_user=tired", "-e", "kubegpu_become=false")
+    finally:
+        rig.on("mol-debian", "userdel --remove tired")
+    assert "root" in words
