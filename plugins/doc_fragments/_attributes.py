@@ -20,6 +20,7 @@ attributes:
   platform:
     description: The operating systems that the module works on.
     platforms: posix
+    support: full
 """
 
     # A module that returns ansible_facts and changes nothing.

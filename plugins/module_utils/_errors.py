@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection: the one exception that cores and adapters raise and that only main() turns into a failure."""
+"""PRIVATE to the collection: the one exception that cores and adapters raise; only main() turns it into a failure."""
 
 from __future__ import annotations
 

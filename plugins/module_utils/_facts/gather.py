@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection: ask all sources at once, and put together what they say.
+
+A source that hangs costs one time limit, however many others hang with it.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import typing as t
+
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
+    containers,
+    cuda,
+    driver,
+    files,
+    gpus,
+    kubelet,
+    packages,
+    pci,
+    platform,
+)
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import Reading, Source
+
+if t.TYPE_CHECKING:
+    from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
+
+    Reader = t.Callable[[Host], Reading]
+
+SUBSETS = ("platform", "pci", "gpus", "driver", "cuda", "packages", "container", "kubelet", "files")
+
+# What can be asked at the same time: a subset's name, or <subset>.<key>, and the reader.
+READERS: dict[str, Reader] = {
+    "platform": platform.read,
+    "pci": pci.read,
+    "driver": driver.read,
+    "cuda": cuda.read,
+    "packages": packages.read,
+    "container.toolkit": containers.read_toolkit,
+    "container.containerd": containers.read_containerd,
+    "container.docker": functools.partial(containers.read_other, name="docker"),
+    "container.crio": functools.partial(containers.read_other, name="crio"),
+    "kubelet": kubelet.read,
+    "files": files.read,
+}
+# These need the word of the running driver.
+DRIVER_SUBSETS = frozenset({"gpus", "driver", "cuda"})
+
+
+def chosen(subset: t.Iterable[str]) -> list[str]:
+    asked = set(subset)
+    return [name for name in SUBSETS if "all" in asked or name in asked]
+
+
+def gather(host: Host, subset: t.Iterable[str]) -> dict[str, t.Any]:
+    names = chosen(subset)
+    ask_driver = bool(DRIVER_SUBSETS.intersection(names))
+    child = gpus.begin(host) if ask_driver else None  # forks, so it comes before the threads
+    readers = {key: reader for key, reader in READERS.items() if key.split(".")[0] in names}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=len(READERS)) as pool:
+        running = {key: pool.submit(_guarded, key, reader, host) for key, reader in readers.items()}
+        says = _guarded("gpus", lambda host: gpus.finish(host, child), host) if ask_driver else None
+        readings = {key: future.result() for key, future in running.items()}
+    if says:
+        _add_word_of_driver(readings, says)
+    return _assemble(names, readings)
+
+
+def _guarded(key: str, reader: Reader, host: Host) -> Reading:
+    """The last net: one reader's unforeseen trouble takes neither the others nor the play with it."""
+    try:
+        return reader(host)
+    except Exception as exc:
+        return Reading(None, {key.split(".")[-1]: Source(False, f"{type(exc).__name__}: {exc}")})
+
+
+def _add_word_of_driver(readings: dict[str, Reading], says: Reading) -> None:
+    word = says.value or gpus.SILENCE
+    readings["gpus"] = Reading(word.gpus, says.sources)
+    if "driver" in readings and readings["driver"].value is not None:
+        readings["driver"] = readings["driver"]._replace(
+            value=driver.conclude(readings["driver"].value, word.driver_version)
+        )
+    if "cuda" in readings and readings["cuda"].value is not None:
+        readings["cuda"].value["driver_limit"] = word.cuda_version
+
+
+def _assemble(names: list[str], readings: dict[str, Reading]) -> dict[str, t.Any]:
+    facts: dict[str, t.Any] = {}
+    sources: dict[str, Source] = {}
+    for key, reading in readings.items():
+        sources.update(reading.sources)
+        name, dot, inner = key.partition(".")
+        if dot:
+            facts.setdefault(name, {})[inner] = reading.value
+        else:
+            facts[name] = reading.value
+    ordered = {name: facts[name] for name in names}
+    return {**ordered, "sources": {name: sources[name].as_dict() for name in sorted(sources)}}

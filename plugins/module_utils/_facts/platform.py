@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection: which system this is, from os-release."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import typing as t
+
+from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, Source
+
+if t.TYPE_CHECKING:
+    from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
+
+OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
+
+# os-release(5): ID, and ID_LIKE where a derived system names its relatives.
+FAMILIES = {"debian": "debian", "ubuntu": "debian", "rhel": "redhat", "fedora": "redhat", "centos": "redhat"}
+PACKAGE_MANAGERS = {"debian": "apt", "redhat": "dnf"}
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """Assignments of os-release(5). A line that is none is passed over."""
+    found = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        if not equals or not key.isidentifier():
+            continue
+        try:
+            words = shlex.split(value)
+        except ValueError:
+            continue
+        found[key] = words[0] if words else ""
+    return found
+
+
+def family(release: dict[str, str]) -> str | None:
+    names = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
+    return next((FAMILIES[name] for name in names if name in FAMILIES), None)
+
+
+def read(host: Host) -> Reading:
+    release: dict[str, str] = {}
+    source = Source(False, f"none of {', '.join(OS_RELEASE)} can be read")
+    for path in OS_RELEASE:
+        try:
+            release = parse_os_release(host.read(path))
+        except KubeGpuError:
+            continue
+        source = OK if release.get("ID") else Source(False, f"{path}: no ID")
+        break
+    kind = family(release)
+    value = {
+        "id": release.get("ID") or None,
+        "version": release.get("VERSION_ID") or None,
+        "codename": release.get("VERSION_CODENAME") or None,
+        "name": release.get("PRETTY_NAME") or None,
+        "family": kind,
+        "package_manager": PACKAGE_MANAGERS.get(kind) if kind else None,
+        "architecture": host.machine(),
+        "kernel": host.kernel(),
+        "python": ".".join(str(part) for part in sys.version_info[:3]),
+        "service_manager": "systemd" if host.is_dir("/run/systemd/system") else None,
+        "uid": host.uid(),
+        "hostname": host.host_name(),
+    }
+    return Reading(value, {"platform": source})

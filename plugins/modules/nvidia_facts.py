@@ -1,0 +1,562 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nvidia_facts
+version_added: 0.1.0
+short_description: Reads everything about the NVIDIA GPU stack of a host
+author:
+  - kubegpu.nodes authors (@kubegpu)
+description:
+  - Reads, in one round trip, the NVIDIA devices of a host, its driver, CUDA toolkits, packages,
+    container runtimes and kubelet, and returns them as C(ansible_facts.nvidia).
+  - Works without any driver, without root and without any Python package on the host. On a host
+    that has nothing of NVIDIA's it succeeds with empty lists.
+  - A source that is missing, hangs or talks nonsense is named in RV(ansible_facts.nvidia.sources)
+    with its reason. It never fails the module.
+  - A value that could not be read is V(null). Nothing is guessed.
+extends_documentation_fragment:
+  - kubegpu.nodes._attributes
+  - kubegpu.nodes._attributes.facts
+attributes:
+  platform:
+    platforms: linux
+options:
+  gather_subset:
+    description:
+      - What to read. V(all) is everything.
+      - The facts hold only the keys that were asked for, and replace what an earlier call has left.
+    type: list
+    elements: str
+    choices:
+      - all
+      - platform
+      - pci
+      - gpus
+      - driver
+      - cuda
+      - packages
+      - container
+      - kubelet
+      - files
+    default:
+      - all
+notes:
+  - The GPUs come from NVML through the Python module C(pynvml) (package C(nvidia-ml-py)) where the
+    Python on the host can import it, and from C(nvidia-smi --query-gpu) where not. Neither is asked
+    while no driver is loaded, because asking could load it.
+  - NVML is asked in a child process and every command has a time limit of 10 seconds, so that a GPU
+    that has fallen off the bus cannot hang the play. All sources are asked at the same time.
+  - The module needs no other facts, so that plays may turn C(gather_facts) off.
+"""
+
+EXAMPLES = r"""
+- name: Read everything
+  kubegpu.nodes.nvidia_facts:
+
+- name: Name the GPUs
+  ansible.builtin.debug:
+    msg: "{{ ansible_facts.nvidia.gpus | map(attribute='name') | list }}"
+
+- name: Read only what is on the PCI bus and what the driver is
+  kubegpu.nodes.nvidia_facts:
+    gather_subset: [pci, driver]
+
+- name: Insist that the parts of the driver belong together
+  ansible.builtin.assert:
+    that: ansible_facts.nvidia.driver.mismatch is none
+    fail_msg: "{{ ansible_facts.nvidia.driver.mismatch }}"
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: Facts to be kept for the host.
+  returned: always
+  type: dict
+  contains:
+    nvidia:
+      description: The NVIDIA GPU stack of the host.
+      returned: always
+      type: dict
+      contains:
+        platform:
+          description: The system, from C(/etc/os-release), C(uname) and the Python that runs the
+            module.
+          returned: when O(gather_subset) asks for it
+          type: dict
+          contains:
+            id:
+              description: C(ID) of os-release.
+              type: str
+              sample: debian
+              returned: always
+            version:
+              description: C(VERSION_ID) of os-release.
+              type: str
+              sample: '12'
+              returned: always
+            codename:
+              description: C(VERSION_CODENAME) of os-release.
+              type: str
+              sample: bookworm
+              returned: always
+            name:
+              description: C(PRETTY_NAME) of os-release.
+              type: str
+              sample: Debian GNU/Linux 12 (bookworm)
+              returned: always
+            family:
+              description: V(debian) or V(redhat), by C(ID) and C(ID_LIKE).
+              type: str
+              sample: debian
+              returned: always
+            package_manager:
+              description: V(apt) or V(dnf), by family.
+              type: str
+              sample: apt
+              returned: always
+            architecture:
+              description: Machine as C(uname -m) names it.
+              type: str
+              sample: x86_64
+              returned: always
+            kernel:
+              description: Release of the running kernel.
+              type: str
+              sample: 6.1.0-40-amd64
+              returned: always
+            python:
+              description: Version of the Python that runs the module.
+              type: str
+              sample: 3.11.2
+              returned: always
+            service_manager:
+              description: V(systemd) where C(/run/systemd/system) is there.
+              type: str
+              sample: systemd
+              returned: always
+            uid:
+              description: Effective user id of the module.
+              type: int
+              sample: 0
+              returned: always
+            hostname:
+              description: Name of the host as the kernel has it.
+              type: str
+              sample: gpu-1
+              returned: always
+        pci:
+          description:
+            - NVIDIA's devices of the classes display controller (C(03)) and other bridge (C(0680),
+              an NVSwitch), from C(/sys/bus/pci/devices).
+            - Needs no driver.
+          returned: when O(gather_subset) asks for it
+          type: list
+          elements: dict
+          contains:
+            address:
+              description: Domain, bus, device and function.
+              type: str
+              sample: 0000:1b:00.0
+              returned: always
+            vendor:
+              description: Vendor id in hex; always V(10de).
+              type: str
+              sample: 10de
+              returned: always
+            device:
+              description: Device id in hex.
+              type: str
+              sample: '2330'
+              returned: always
+            subsystem_vendor:
+              description: Vendor id of the board in hex.
+              type: str
+              sample: 10de
+              returned: always
+            subsystem_device:
+              description: Device id of the board in hex.
+              type: str
+              sample: 16c1
+              returned: always
+            class:
+              description: Class, subclass and interface in hex.
+              type: str
+              sample: '030200'
+              returned: always
+            driver:
+              description: 'Kernel driver that has the device: V(nvidia), V(nouveau), V(vfio-pci) and
+                the like; V(null) for none.'
+              type: str
+              sample: nvidia
+              returned: always
+            numa_node:
+              description: NUMA node; V(null) where the kernel does not know.
+              type: int
+              sample: 0
+              returned: always
+        gpus:
+          description: GPUs that the running driver serves, by index, from NVML or else
+            C(nvidia-smi). Empty where no driver answers.
+          returned: when O(gather_subset) asks for it, for V(driver) or for V(cuda)
+          type: list
+          elements: dict
+          contains:
+            index:
+              description: NVML's index.
+              type: int
+              sample: 0
+              returned: always
+            uuid:
+              description: NVML's unique id.
+              type: str
+              sample: GPU-3b1f7f9e-6d0c-4c55-9c54-0f1c5f0f7a11
+              returned: always
+            name:
+              description: Product name.
+              type: str
+              sample: NVIDIA H100 80GB HBM3
+              returned: always
+            pci_address:
+              description: Address as in RV(ansible_facts.nvidia.pci[].address).
+              type: str
+              sample: 0000:1b:00.0
+              returned: always
+            serial:
+              description: Serial number of the board.
+              type: str
+              sample: '1650823000001'
+              returned: always
+            memory_total_mib:
+              description: Memory in MiB.
+              type: int
+              sample: 81559
+              returned: always
+            compute_capability:
+              description: CUDA compute capability.
+              type: str
+              sample: '9.0'
+              returned: always
+            mig_mode:
+              description: V(enabled) or V(disabled) now; V(null) where the card cannot.
+              type: str
+              sample: disabled
+              returned: always
+        driver:
+          description: Versions of the parts of the driver.
+          returned: when O(gather_subset) asks for it
+          type: dict
+          contains:
+            loaded:
+              description: Version of the loaded kernel module from C(/proc/driver/nvidia/version);
+                V(null) where none is loaded.
+              type: str
+              sample: 580.95.05
+              returned: always
+            flavour:
+              description: 'V(open) or V(proprietary): the loaded module, from the same file.'
+              type: str
+              sample: open
+              returned: always
+            userland:
+              description: 'Version of the libraries: as NVML or nvidia-smi reports it, else from the
+                file name of C(libnvidia-ml.so).'
+              type: str
+              sample: 580.95.05
+              returned: always
+            on_disk:
+              description: Version of the module that C(modinfo nvidia) finds for the running
+                kernel.
+              type: str
+              sample: 580.95.05
+              returned: always
+            on_disk_flavour:
+              description: 'V(open) or V(proprietary): that module, by its licence.'
+              type: str
+              sample: open
+              returned: always
+            mismatch:
+              description: Which of these versions or flavours contradict each other; V(null) where
+                none do.
+              type: str
+              sample: the loaded kernel module is 570.211.01 but the libraries are 580.95.05
+              returned: always
+        cuda:
+          description: CUDA of the host.
+          returned: when O(gather_subset) asks for it
+          type: dict
+          contains:
+            driver_limit:
+              description: Newest CUDA version that the running driver serves. From NVML.
+              type: str
+              sample: '13.0'
+              returned: always
+            default:
+              description: Where C(/usr/local/cuda) leads to.
+              type: str
+              sample: /usr/local/cuda-13.0
+              returned: always
+            toolkits:
+              description: Toolkits below C(/usr/local), oldest first.
+              returned: always
+              type: list
+              elements: dict
+              contains:
+                version:
+                  description: Version as the package names have it.
+                  type: str
+                  sample: '13.0'
+                  returned: always
+                release:
+                  description: Version as C(version.json) or C(version.txt) has it.
+                  type: str
+                  sample: 13.0.2
+                  returned: always
+                path:
+                  description: The folder.
+                  type: str
+                  sample: /usr/local/cuda-13.0
+                  returned: always
+        packages:
+          description:
+            - Installed packages of the driver, of CUDA, of container runtimes and the kubelet by
+              name, from C(dpkg-query) or C(rpm).
+            - A package of a foreign architecture has the name V(name:architecture) on Debian and
+              its relatives.
+            - Each value holds C(version) (with epoch and revision) and C(held) (whether it is on
+              hold in dpkg; V(null) with rpm).
+          returned: when O(gather_subset) asks for it
+          type: dict
+          sample:
+            nvidia-open-580:
+              version: 580.95.05-1
+              held: false
+        container:
+          description: Container runtimes and NVIDIA's container toolkit.
+          returned: when O(gather_subset) asks for it
+          type: dict
+          contains:
+            toolkit:
+              description: NVIDIA's container toolkit.
+              returned: always
+              type: dict
+              contains:
+                version:
+                  description: What C(nvidia-ctk --version) tells; V(null) where it is not there.
+                  type: str
+                  sample: 1.20.0
+                  returned: always
+            containerd:
+              description: containerd. All but C(present) is V(null) where it is not there.
+              returned: always
+              type: dict
+              contains:
+                present:
+                  description: Whether the program is there.
+                  type: bool
+                  returned: always
+                version:
+                  description: What C(containerd --version) tells.
+                  type: str
+                  sample: 1.6.20
+                  returned: always
+                active:
+                  description: Whether systemd has the service running; V(null) where systemd cannot
+                    be asked.
+                  type: bool
+                  returned: always
+                config_path:
+                  description: The config file, from the command line of the running service, else
+                    the usual one. It need not exist.
+                  type: str
+                  sample: /etc/containerd/config.toml
+                  returned: always
+                config_text:
+                  description: The file's text; empty where there is no file. V(null) where it
+                    cannot be read, is larger than 64 KiB or holds registry credentials;
+                    RV(ansible_facts.nvidia.sources) then says which.
+                  type: str
+                  returned: always
+                schema:
+                  description: Schema version that the file declares; 1 where it declares none;
+                    V(null) without a file.
+                  type: int
+                  sample: 2
+                  returned: always
+                runtimes:
+                  description:
+                    - Runtimes that the CRI plugin offers, by name, in effect as C(containerd config
+                      dump) tells.
+                    - Each holds C(type), C(binary) (V(null) where the type's own is used) and
+                      C(systemd_cgroup).
+                  returned: always
+                  type: dict
+                  sample:
+                    nvidia:
+                      type: io.containerd.runc.v2
+                      binary: /usr/bin/nvidia-container-runtime
+                      systemd_cgroup: true
+                default_runtime:
+                  description: Name of the default runtime in effect.
+                  type: str
+                  sample: runc
+                  returned: always
+                cdi_enabled:
+                  description: Whether the CRI plugin takes CDI devices; V(null) where this version
+                    has no such switch.
+                  type: bool
+                  returned: always
+                disabled_plugins:
+                  description: Plugins that the config switches off.
+                  type: list
+                  elements: str
+                  sample:
+                    - cri
+                  returned: always
+            docker:
+              description: Docker's daemon. All but C(present) is V(null) where it is not there.
+              returned: always
+              type: dict
+              contains:
+                present:
+                  description: Whether the program is there.
+                  type: bool
+                  returned: always
+                version:
+                  description: What the program's C(--version) tells.
+                  type: str
+                  sample: 28.2.2
+                  returned: always
+                active:
+                  description: Whether systemd has the service running; V(null) where systemd cannot
+                    be asked.
+                  type: bool
+                  returned: always
+                config_path:
+                  description: Where its config file belongs. It need not exist.
+                  type: str
+                  sample: /etc/docker/daemon.json
+                  returned: always
+            crio:
+              description: CRI-O. All but C(present) is V(null) where it is not there.
+              returned: always
+              type: dict
+              contains:
+                present:
+                  description: Whether the program is there.
+                  type: bool
+                  returned: always
+                version:
+                  description: What the program's C(--version) tells.
+                  type: str
+                  sample: 28.2.2
+                  returned: always
+                active:
+                  description: Whether systemd has the service running; V(null) where systemd cannot
+                    be asked.
+                  type: bool
+                  returned: always
+                config_path:
+                  description: Where its config file belongs. It need not exist.
+                  type: str
+                  sample: /etc/docker/daemon.json
+                  returned: always
+        kubelet:
+          description: The kubelet.
+          returned: when O(gather_subset) asks for it
+          type: dict
+          contains:
+            present:
+              description: Whether the program is there.
+              type: bool
+              returned: always
+            version:
+              description: What C(kubelet --version) tells.
+              type: str
+              sample: 1.36.3
+              returned: always
+            active:
+              description: Whether systemd has the service running; V(null) where systemd cannot be
+                asked.
+              type: bool
+              returned: always
+            config_path:
+              description: The config file, from the command line of the running service, else where
+                kubeadm puts it. It need not exist.
+              type: str
+              sample: /var/lib/kubelet/config.yaml
+              returned: always
+            config_text:
+              description: The file's text; empty where there is no file. V(null) where it cannot be
+                read, is larger than 64 KiB or holds credentials; RV(ansible_facts.nvidia.sources)
+                then says which.
+              type: str
+              returned: always
+            node_name:
+              description: "Name of the node: C(--hostname-override) of the running kubelet, else the
+                host's name in small letters."
+              type: str
+              sample: gpu-1
+              returned: always
+        files:
+          description:
+            - SHA-256 in hex of the config files that the roles of this collection write or merge,
+              and of their neighbours, by path.
+            - V(null) for a file that is there and cannot be read.
+          returned: when O(gather_subset) asks for it
+          type: dict
+          sample:
+            /etc/containerd/config.toml:
+              e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+        sources:
+          description:
+            - What became of each source, by name. C(ok) is V(true) where it answered and was
+              understood (that nothing is there is an answer too), V(false) where not, V(null) where
+              it was not asked. C(reason) says why it is not V(true).
+            - 'C(platform): os-release. C(pci): sysfs. C(nvml): pynvml. C(nvidia_smi): its CSV format.
+              C(cuda_limit): libnvidia-ml. C(proc): C(/proc/driver/nvidia/version). C(libraries): file
+              names of libnvidia-ml. C(modinfo), C(packages), C(containerd), C(docker), C(crio), C(toolkit),
+              C(kubelet): the programs of these names and their files. C(cuda): C(/usr/local/cuda*). C(files):
+              the digests.'
+          returned: always
+          type: dict
+          sample:
+            nvml:
+              ok: false
+              reason: the Python module pynvml is not there
+            pci:
+              ok: true
+              reason: null
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.gather import SUBSETS, gather
+from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "gather_subset": {"type": "list", "elements": "str", "choices": ["all", *SUBSETS], "default": ["all"]},
+}
+
+
+def run(params: dict[str, t.Any], host: Host) -> dict[str, t.Any]:
+    return {"ansible_facts": {"nvidia": gather(host, params["gather_subset"])}}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        result = run(module.params, Host())
+    except KubeGpuError as exc:
+        module.fail_json(msg=str(exc), **exc.details)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
