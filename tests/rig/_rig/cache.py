@@ -54,7 +54,8 @@ def _content(piece: str | bytes | Path) -> Iterator[bytes]:
 def made_once(folder: Path, make: Callable[[Path], None], what: str) -> Path:
     """Return `folder`; when it is missing let `make` fill an empty one, which takes its name only when it is whole.
 
-    Two rigs at once: the second waits for the first. One that was killed leaves `<folder>.part`, swept by the next.
+    Two rigs at once: the second waits for the first. One that was killed leaves `<folder>.part` and `<folder>.tmp`,
+    which the next one sweeps.
     """
     if folder.is_dir():
         return folder
@@ -63,15 +64,22 @@ def made_once(folder: Path, make: Callable[[Path], None], what: str) -> Path:
         if folder.is_dir():
             return folder
         part = folder.parent / f"{folder.name}.part"
-        shutil.rmtree(part, ignore_errors=True)
+        for old in (part, scratch(part)):
+            shutil.rmtree(old, ignore_errors=True)
         part.mkdir()
         say(f"{what} ...")
         begun = time.monotonic()
         make(part)
+        shutil.rmtree(scratch(part), ignore_errors=True)
         part.rename(folder)
         _spent[what] = time.monotonic() - begun
         say(f"{what}: {_spent[what]:.0f} s")
     return folder
+
+
+def scratch(part: Path) -> Path:
+    """Where the programs that fill `part` may keep their temporary files; swept together with it."""
+    return part.with_suffix(".tmp")
 
 
 def time_spent() -> dict[str, float]:

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from _rig.cache import RIG, cache, key, made_once
+from _rig.cache import RIG, cache, key, made_once, scratch
 from _rig.shell import RigError, attempt, run
 
 
@@ -70,12 +70,19 @@ def _fill(part: Part, given: dict[str, Path], folder: Path) -> None:
     missing = [package for program, package in part.programs.items() if program not in given]
     if missing:
         need_go()
-        _go_build(part, missing, target)
+        scratch(folder).mkdir()
+        _go_build(part, missing, target, scratch(folder))
 
 
-def _go_build(part: Part, packages: list[str], target: Path) -> None:
+def _go_build(part: Part, packages: list[str], target: Path, tmp: Path) -> None:
     argv = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={part.ldflags}"]
-    env = {"CGO_ENABLED": "1" if part.cgo else "0", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
+    env = {
+        "CGO_ENABLED": "1" if part.cgo else "0",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "",
+        "GOWORK": "off",
+        "GOTMPDIR": str(tmp),
+    }
     if part.cgo:
         # Upstream's own flag: the driver library's entry points are found when it is loaded, not when this is linked.
         env["CGO_LDFLAGS"] = "-Wl,--unresolved-symbols=ignore-in-object-files"

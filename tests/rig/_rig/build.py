@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that is made once, before anything is started; what does not wait for each other is made side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from _rig import debian, parts
+from _rig.cache import time_spent
+from _rig.image import node_image
+from _rig.shell import say
+
+try:
+    from _rig.oci import ensure_images
+    from _rig.repository import ensure_repositories
+except ImportError:
+    from _rig.cache import cache, made_once
+
+    def ensure_repositories() -> Path:
+        return made_once(cache() / "tmp-empty-repo", lambda new: (new / "fingerprint").write_text("x"), "x")
+
+    ensure_images = ensure_repositories
+
+
+class Made(NamedTuple):
+    image: str  # of every container, in podman's storage
+    kubernetes: Path
+    etcd: Path
+    repositories: Path  # what the HTTPS server serves
+    images: Path  # OCI tars that each host's containerd knows
+
+
+def everything() -> Made:
+    """Go keeps all cores busy while Debian's packages are mostly waited for: one thread each."""
+    with ThreadPoolExecutor(2) as pool:
+        base = pool.submit(debian.base_image)
+        etcd = pool.submit(debian.etcd)
+        kubernetes = parts.ensure("kubernetes")
+        image = node_image(base.result(), kubernetes)
+        return Made(image, kubernetes, etcd.result(), ensure_repositories(), ensure_images())
+
+
+def build(names: list[str]) -> None:
+    """`rig build`: all that a demo needs, or the named parts; then where the time went."""
+    makers: dict[str, Callable[[], Any]] = {
+        **{name: (lambda name=name: parts.ensure(name)) for name in parts.parts()},
+        "etcd": debian.etcd,
+        "base": debian.base_image,
+        "repositories": ensure_repositories,
+        "images": ensure_images,
+    }
+    for name in names:
+        makers.get(name, lambda name=name: parts.ensure(name))()
+    if not names:
+        everything()
+    report()
+
+
+def report() -> None:
+    spent = time_spent()
+    say("where the time went:" if spent else "nothing to build: all of it is in the cache")
+    for what, seconds in sorted(spent.items(), key=lambda item: -item[1]):
+        say(f"  {seconds:6.1f} s  {what}")

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debian packages, not installed on the machine: files out of packages, and the base of the node image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from _rig.cache import cache, key, made_once, scratch
+from _rig.parts import table
+from _rig.shell import RigError, attempt, last_words
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+NO_NETWORK = ("Temporary failure", "Could not resolve", "Could not connect", "Unable to connect", "timed out")
+
+
+def extract(packages: Sequence[str], components: Iterable[str] = ("main",)) -> Path:
+    """A folder with the unpacked files of these packages and of what they depend on; no script of theirs has run."""
+    wanted = sorted(packages)
+    mirrors = sources(components)
+    folder = cache() / "debian" / f"{wanted[0]}-{key(*wanted, *mirrors)}"
+
+    def make(new: Path) -> None:
+        mmdebstrap(new, "--variant=extract", f"--include={','.join(wanted)}", suite(), new, *mirrors)
+
+    return made_once(folder, make, f"unpack Debian's {', '.join(wanted)}")
+
+
+def mmdebstrap(folder: Path, *argv: str | Path) -> None:
+    """Run mmdebstrap as root, to fill `folder`; where it could not download, say so in one sentence."""
+    scratch(folder).mkdir()
+    result = attempt("mmdebstrap", "--mode=root", "--quiet", *argv, env={"TMPDIR": str(scratch(folder))})
+    if result.returncode == 0:
+        return
+    if any(hint in result.stderr for hint in NO_NETWORK):
+        raise RigError(
+            "Debian's packages cannot be downloaded: this machine reaches no Debian mirror; connect it, or name one "
+            f"that it reaches in /etc/apt/sources.list (the suite {suite()} is needed)"
+        )
+    raise RigError(f"mmdebstrap ended with {result.returncode}:\n{last_words(result.stderr)}")
+
+
+def sources(components: Iterable[str] = ("main",)) -> list[str]:
+    """Where Debian packages come from, as mmdebstrap's arguments: from where this machine gets its own, if it does."""
+    answer = attempt("apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)", "Created-By: Packages")
+    lines = answer.stdout.splitlines() if answer.returncode == 0 else []
+    return sources_from(lines, suite(), sorted(components))
+
+
+def sources_from(targets: Iterable[str], release: str, components: Sequence[str]) -> list[str]:
+    """From apt's `<origin> <codename> <uri>` lines those of Debian's release and its updates, as sources.list has them.
+
+    Where this machine's apt knows none, only the components: mmdebstrap then takes Debian's public mirror.
+    """
+    words = [line.split() for line in targets]
+    debian = sorted({(word[1], word[2].rstrip("/")) for word in words if len(word) == 3 and word[0] == "Debian"})
+    if release not in [codename for codename, _ in debian]:
+        return [f"--components={','.join(components)}"]
+    matching = [(name, uri) for name, uri in debian if name == release or name.startswith(f"{release}-")]
+    return [f"deb [signed-by={KEYRING}] {uri} {name} {' '.join(components)}" for name, uri in matching]
+
+
+def suite() -> str:
+    return str(table()["debian"]["suite"])
+
+
+def base_image() -> Path:
+    """A folder with `base.tar`, the root file system of a Debian host, and `host.pub`, the key its sshd shows."""
+    packages = table()["image"]["packages"]
+    mirrors = sources()
+    folder = cache() / "images" / f"base-{key(*packages, *mirrors)}"
+    return made_once(folder, lambda new: _base_image(packages, mirrors, new), "bootstrap the Debian root file system")
+
+
+def _base_image(packages: Sequence[str], mirrors: Sequence[str], folder: Path) -> None:
+    mmdebstrap(
+        folder,
+        "--variant=minbase",
+        f"--include={','.join(packages)}",
+        "--dpkgopt=path-exclude=/usr/share/doc/*",
+        "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+        # Hosts get packages from the rig's repositories; where Debian's are is kept for who needs them.
+        '--customize-hook=mkdir -p "$1/usr/share/kubegpu-rig"',
+        '--customize-hook=mv "$1/etc/apt/sources.list" "$1/usr/share/kubegpu-rig/debian-sources.list"',
+        '--customize-hook=: > "$1/etc/machine-id"',
+        f"--customize-hook=copy-out /etc/ssh/ssh_host_ed25519_key.pub {folder}",
+        suite(),
+        folder / "base.tar",
+        *mirrors,
+    )
+    (folder / "ssh_host_ed25519_key.pub").rename(folder / "host.pub")
+
+
+def etcd() -> Path:
+    """The folder with Debian's etcd at usr/bin/etcd."""
+    return extract(table()["debian"]["files"]["etcd"])

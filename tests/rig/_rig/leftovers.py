@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What podman leaves behind on a machine when its last container has gone: firewall chains, mounts, empty cgroups."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from _rig.podman import podman
+from _rig.shell import attempt
+
+FIREWALLS = ("iptables", "ip6tables")
+CHAIN_PREFIX = "NETAVARK"
+MOUNTS = ("/run/netns", "/var/lib/containers/storage")
+CGROUPS = "/sys/fs/cgroup"
+
+
+def record(path: Path) -> None:
+    """Write down, before the first container, what podman had left behind before us: that stays."""
+    if path.exists():
+        return
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({"mounts": list(_mounts()), "chains": _has_chains(), "cgroups": list(_cgroups())}))
+    part.rename(path)
+
+
+def sweep(path: Path) -> None:
+    """Remove what was not there before. While anybody's container is there, it is podman's and not ours."""
+    if not path.exists() or podman("ps", "--all", "--quiet").strip():
+        return
+    before = json.loads(path.read_text())
+    if not before["chains"]:
+        for firewall in FIREWALLS:
+            _remove_chains(firewall)
+    for mount in [mount for mount in reversed(list(_mounts())) if mount not in before["mounts"]]:
+        attempt("umount", mount)
+    for folder in [folder for folder in _cgroups() if folder not in before["cgroups"]]:
+        _remove_cgroup(Path(folder))
+
+
+def _mounts() -> Iterator[str]:
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = line.split()[4]
+        if point.startswith(MOUNTS):
+            yield point
+
+
+def _cgroups() -> list[str]:
+    return sorted(str(path) for path in Path(CGROUPS).glob("**/libpod_parent"))
+
+
+def _remove_cgroup(folder: Path) -> None:
+    """From the leaves up; one that still holds a process is not ours to remove."""
+    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        _rmdir(path)
+    _rmdir(folder)
+
+
+def _rmdir(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return
+
+
+def _has_chains() -> bool:
+    return any(f":{CHAIN_PREFIX}" in attempt(f"{firewall}-save").stdout for firewall in FIREWALLS)
+
+
+def _remove_chains(firewall: str) -> None:
+    rules = chain_removal(attempt(f"{firewall}-save").stdout)
+    if rules:
+        attempt(f"{firewall}-restore", "--noflush", stdin=rules)
+
+
+def chain_removal(saved: str) -> str:
+    """From the output of iptables-save, what iptables-restore needs to be told so that podman's chains are gone."""
+    tables: dict[str, list[str]] = {}
+    table = ""
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            table = line
+        elif line.startswith(f":{CHAIN_PREFIX}"):
+            chain = line[1:].split()[0]
+            tables.setdefault(table, []).extend([f"-F {chain}", f"-X {chain}"])
+        elif line.startswith("-A ") and f"-j {CHAIN_PREFIX}" in line:
+            tables.setdefault(table, []).append(f"-D {line[3:]}")
+    order = {"-D": 0, "-F": 1, "-X": 2}
+    return "".join(
+        "\n".join([name, *sorted(lines, key=lambda line: order[line[:2]]), "COMMIT"]) + "\n"
+        for name, lines in tables.items()
+    )

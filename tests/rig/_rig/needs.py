@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the rig needs of the machine. Missing Debian packages are installed; anything else is one sentence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from _rig.parts import table
+from _rig.shell import RigError, attempt, last_words, say
+
+
+def check() -> None:
+    """Refuse what cannot work, before anything is touched; install what is missing where that is ours to do."""
+    missing = missing_programs()
+    if os.geteuid() != 0:
+        wants = f" (it also needs {', '.join(missing)})" if missing else ""
+        raise RigError(f"the test rig starts privileged containers: run it as root{wants}")
+    if missing:
+        install(missing)
+
+
+def missing_programs() -> dict[str, str]:
+    """Program -> Debian package, of the programs that this machine lacks."""
+    programs = {program: package for program, package in table()["machine"].items() if not shutil.which(program)}
+    if not _keyring().exists():
+        programs[str(_keyring())] = "debian-archive-keyring"
+    return programs
+
+
+def _keyring() -> Path:
+    return Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+def install(missing: dict[str, str]) -> None:
+    packages = sorted(set(missing.values()))
+    if not shutil.which("apt-get"):
+        raise RigError(
+            f"missing on this machine: {', '.join(missing)}; install them with its package manager "
+            f"(on Debian and Ubuntu the packages are called {' '.join(packages)})"
+        )
+    say(f"install the distribution's packages {', '.join(packages)}")
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    attempt("apt-get", "update", "--quiet", env=environment)
+    words = ["install", "--yes", "--quiet", "--no-install-recommends", *packages]
+    result = attempt("apt-get", *words, env=environment)
+    if result.returncode != 0:
+        raise RigError(
+            f"`apt-get install {' '.join(packages)}` failed; install them by hand and start again. apt said:\n"
+            + last_words(result.stderr, 4)
+        )
