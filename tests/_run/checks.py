@@ -37,10 +37,24 @@ def lint(steps: Steps) -> None:
     env = venvs.environment(tools)
     steps.command("ruff", [tools / "ruff", "check", *PYTHON], env)
     steps.command("ruff format", [tools / "ruff", "format", "--check", *PYTHON], env)
-    steps.command("mypy", [tools / "mypy"], {**env, "MYPYPATH": str(CHECKOUT / "collections")})
+    steps.step("mypy", lambda: types(steps))
     steps.command("ansible-lint", [tools / "ansible-lint", "--profile", "production", "--offline", "--strict"], env)
     steps.command("antsibull-changelog lint", [tools / "antsibull-changelog", "lint"], env)
     steps.step("documentation", lambda: documentation(steps))
+
+
+def types(steps: Steps) -> None:
+    tools = venvs.ensure("test")
+    env = venvs.environment(tools)
+    settings = ["--config-file", CHECKOUT / "pyproject.toml"]
+    tree = collection_copy()
+    root = tree.parents[2]
+    product = [tree / "plugins", tree / "tests" / "unit" / "plugins"]
+    steps.logged("mypy-collection", [tools / "mypy", *settings, *product], {**env, "MYPYPATH": str(root)}, cwd=root)
+    homes = [CHECKOUT / "tests", CHECKOUT / "tests" / "rig", CHECKOUT / "tests" / "integration"]
+    workshop = ["tests/_run", "tests/rig/_rig", "tests/bench/bench.py", "tests/integration", "tests/unit/rig"]
+    path = os.pathsep.join(map(str, homes))
+    steps.logged("mypy-workshop", [tools / "mypy", *settings, *workshop], {**env, "MYPYPATH": path})
 
 
 def documentation(steps: Steps) -> None:

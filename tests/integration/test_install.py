@@ -54,7 +54,7 @@ def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def documented(kind: str, name: str, installed: Path) -> dict[str, Any]:
     argv = ("ansible-doc", "--json", "--type", kind, f"kubegpu.nodes.{name}")
-    found: dict[str, Any] = json.loads(ran(*argv, cwd=installed, ANSIBLE_COLLECTIONS_PATH=str(installed)))
+    found: dict[str, dict[str, Any]] = json.loads(ran(*argv, cwd=installed, ANSIBLE_COLLECTIONS_PATH=str(installed)))
     return found[f"kubegpu.nodes.{name}"]
 
 
