@@ -50,7 +50,9 @@ def hardware_ini(card: str, count: int, host: str) -> str:
     sections = [_section("card", profile["card"])]
     for index, slot in enumerate(slots[:count]):
         numa_node = index * profile["numa_nodes"] // len(slots)
-        sections.append(_section(f"gpu {index}", _identity(card, host, index) | {"address": f"0000:{slot}", "numa_node": numa_node}))
+        sections.append(
+            _section(f"gpu {index}", _identity(card, host, index) | {"address": f"0000:{slot}", "numa_node": numa_node})
+        )
     switch = profile.get("switch", {"slots": []})
     for index, slot in enumerate(switch["slots"]):
         sections.append(_section(f"switch {index}", {"address": f"0000:{slot}", "pci_device": switch["pci_device"]}))
@@ -71,7 +73,10 @@ def _identity(card: str, host: str, index: int) -> dict[str, str | int]:
 
 
 def _section(title: str, values: dict[str, str | int]) -> str:
-    lines = [f"{name} = {f'{value:#x}' if name.startswith('pci_') and isinstance(value, int) else value}" for name, value in values.items()]
+    lines = [
+        f"{name} = {f'{value:#x}' if name.startswith('pci_') and isinstance(value, int) else value}"
+        for name, value in values.items()
+    ]
     return "\n".join([f"[{title}]", *lines, ""])
 
 
@@ -80,7 +85,14 @@ def _section(title: str, values: dict[str, str | int]) -> str:
 
 def ensure_nvml(driver: Driver) -> Path:
     """The folder with this driver's userland: libnvidia-ml.so.<version>, libcuda.so.<version>."""
-    inputs = (*driver, (TOOLKIT / "go.sum").read_bytes(), SOURCE / "nvml.c", SOURCE / "hardware.c", SOURCE / "hardware.h", Path(__file__))
+    inputs = (
+        *driver,
+        (TOOLKIT / "go.sum").read_bytes(),
+        SOURCE / "nvml.c",
+        SOURCE / "hardware.c",
+        SOURCE / "hardware.h",
+        Path(__file__),
+    )
     folder = cache() / "nvml" / f"{driver.version}-{key(*inputs)}"
     return made_once(folder, lambda new: _compile(driver, new), f"compile the simulated NVML {driver.version}")
 
@@ -91,7 +103,16 @@ def _compile(driver: Driver, folder: Path) -> None:
     absent.write_text(absent_functions((headers / "nvml.h").read_text()))
     major, minor = driver.cuda.split(".")
     defines = [f'-DDRIVER_VERSION="{driver.version}"', f"-DCUDA_VERSION={int(major) * 1000 + int(minor) * 10}"]
-    flags = ["-std=gnu11", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffile-prefix-map=" + str(RIG) + "=."]
+    flags = [
+        "-std=gnu11",
+        "-O2",
+        "-fPIC",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fvisibility=hidden",
+        "-ffile-prefix-map=" + str(RIG) + "=.",
+    ]
     run("gcc", *flags, *defines, "-isystem", headers, SOURCE / "nvml.c", SOURCE / "hardware.c", absent,
         *shared(SONAME), "-o", folder / f"libnvidia-ml.so.{driver.version}")  # fmt: skip
     absent.unlink()
@@ -112,7 +133,16 @@ def absent_functions(header: str) -> str:
     """
     names = sorted(set(DECLARED.findall(header)))
     weak = '__attribute__((weak, alias("not_supported"), visibility("default")))'
-    return "\n".join(["static int not_supported(void)", "{", "    return 3;", "}", *(f"int {name}(void) {weak};" for name in names), ""])
+    return "\n".join(
+        [
+            "static int not_supported(void)",
+            "{",
+            "    return 3;",
+            "}",
+            *(f"int {name}(void) {weak};" for name in names),
+            "",
+        ]
+    )
 
 
 def _header_folder() -> Path:
@@ -120,5 +150,7 @@ def _header_folder() -> Path:
     need_go()
     env = {"GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
     run("go", "mod", "download", "github.com/NVIDIA/go-nvml", cwd=TOOLKIT, env=env)
-    folder = run("go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "github.com/NVIDIA/go-nvml", cwd=TOOLKIT, env=env)
+    folder = run(
+        "go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "github.com/NVIDIA/go-nvml", cwd=TOOLKIT, env=env
+    )
     return Path(folder.strip()) / "pkg" / "nvml"

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes one stub package: its files by kind of content, its maintainer scripts, and `dpkg-deb` around them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from _rig.packages import PACKAGES, Package
+from _rig.shell import RigError, run
+
+FILES = PACKAGES / "files"
+LIBRARIES = "usr/lib/x86_64-linux-gnu"
+EPOCH = 1_767_225_600  # 2026-01-01: every file's time, so that equal inputs make equal packages
+MODULES = {"nvidia": "", "nvidia-uvm": "nvidia", "nvidia-modeset": "nvidia"}  # module -> what it depends on
+LICENCES = {"modules-open": "Dual MIT/GPL", "modules-proprietary": "NVIDIA"}
+
+
+class Sources(NamedTuple):
+    """What packages are filled from."""
+
+    userland: dict[str, Path]  # driver version -> folder with libnvidia-ml.so.<version> and libcuda.so.<version>
+    nvidia_smi: Path
+    toolkit: Path  # folder with the container toolkit's programs
+
+
+class Tree:
+    """The files of one package in the making."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.scripts: dict[str, list[str]] = {}
+
+    def text(self, path: str, text: str, mode: int = 0o644) -> None:
+        target = self._place(path)
+        target.write_text(text)
+        target.chmod(mode)
+
+    def copy(self, path: str, source: Path, mode: int = 0o644) -> None:
+        target = self._place(path)
+        shutil.copyfile(source, target)
+        target.chmod(mode)
+
+    def link(self, path: str, target: str) -> None:
+        self._place(path).symlink_to(target)
+
+    def script(self, name: str, *lines: str) -> None:
+        """Lines of a maintainer script: postinst, prerm or postrm."""
+        self.scripts.setdefault(name, []).extend(lines)
+
+    def control(self, package: Package) -> None:
+        self.text("DEBIAN/control", control(package))
+        for name, lines in self.scripts.items():
+            self.text(f"DEBIAN/{name}", "\n".join(["#!/bin/sh", "set -e", *lines, ""]), 0o755)
+
+    def _place(self, path: str) -> Path:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+
+def write_deb(package: Package, sources: Sources, folder: Path) -> Path:
+    """Write the package into the folder and return its path."""
+    with tempfile.TemporaryDirectory(prefix="kubegpu-deb-") as root:
+        tree = Tree(Path(root))
+        Path(root).chmod(0o755)
+        for kind in package.content:
+            _filler(kind)(tree, package, sources)
+        tree.text(f"usr/share/doc/{package.name}/README", f"{package.name} {package.version}: a stub of the kubegpu.nodes test rig.\n")
+        tree.control(package)
+        for path in sorted(Path(root).rglob("*")):
+            os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+        deb = folder / package.file_name
+        run("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", root, deb, env={"SOURCE_DATE_EPOCH": str(EPOCH)})
+    return deb
+
+
+def control(package: Package) -> str:
+    """The control paragraph, for the package and for the repository's index alike."""
+    fields = {"Package": package.name, "Version": package.version, "Architecture": "amd64", "Section": "utils", "Priority": "optional"}
+    fields |= {"Maintainer": "kubegpu.nodes authors <rig@kubegpu.invalid>"}
+    fields |= {name.capitalize(): ", ".join(items) for name, items in package.relations.items()}
+    fields |= {"Description": f"stub of {package.name} for the test rig of kubegpu.nodes"}
+    return "".join(f"{name}: {value}\n" for name, value in fields.items())
+
+
+# ---- kinds of content ---------------------------------------------------------------------------------------------------
+
+Filler = Callable[[Tree, Package, Sources], None]
+
+
+def _filler(kind: str) -> Filler:
+    if kind.startswith("cuda-toolkit-"):
+        return lambda tree, package, _: _cuda_toolkit(tree, package, kind.removeprefix("cuda-toolkit-"))
+    if kind in LICENCES:
+        return lambda tree, package, _: _modules(tree, package, LICENCES[kind])
+    fillers: dict[str, Filler] = {
+        "nvml": _nvml, "cuda": _cuda, "smi": _smi, "kernel-support": _kernel_support,
+        "pinning": _pinning, "ctk": _ctk, "runtime-hook": _runtime_hook,
+    }  # fmt: skip
+    return fillers[kind]
+
+
+def _nvml(tree: Tree, package: Package, sources: Sources) -> None:
+    _library(tree, sources, "libnvidia-ml.so", package.upstream)
+
+
+def _cuda(tree: Tree, package: Package, sources: Sources) -> None:
+    _library(tree, sources, "libcuda.so", package.upstream)
+    tree.link(f"{LIBRARIES}/libcuda.so", "libcuda.so.1")
+
+
+def _library(tree: Tree, sources: Sources, name: str, version: str) -> None:
+    tree.copy(f"{LIBRARIES}/{name}.{version}", sources.userland[version] / f"{name}.{version}")
+    tree.link(f"{LIBRARIES}/{name}.1", f"{name}.{version}")
+    tree.text("DEBIAN/triggers", "activate-noawait ldconfig\n")
+
+
+def _smi(tree: Tree, package: Package, sources: Sources) -> None:
+    tree.copy("usr/bin/nvidia-smi", sources.nvidia_smi, 0o755)
+
+
+def _kernel_support(tree: Tree, package: Package, sources: Sources) -> None:
+    for chip in ("ga10x", "tu10x"):
+        tree.text(f"usr/lib/firmware/nvidia/{package.upstream}/gsp_{chip}.bin", "no firmware: the test rig has no GPU\n")
+    # Written when the module is loaded: the simulated NVML reads it, and the container toolkit mounts it.
+    tree.script("prerm", f"rm -f /usr/lib/firmware/nvidia/{package.upstream}/gsp_simulated.bin")
+
+
+def _modules(tree: Tree, package: Package, licence: str) -> None:
+    """As with DKMS the package brings a source, and installing it puts modules under the running kernel's folder."""
+    source = f"usr/src/nvidia-{package.upstream}"
+    for name, needs in MODULES.items():
+        _module(tree.root / source / f"{name}.ko", name, needs, package.upstream, licence)
+    tree.copy("usr/lib/nvidia/simulated-module", FILES / "simulated-module", 0o755)
+    tree.copy("usr/lib/modprobe.d/nvidia-simulated.conf", FILES / "simulated-module.conf")
+    tree.text("usr/lib/modules-load.d/nvidia.conf", "nvidia\n")
+    folder = '"/usr/lib/modules/$(uname -r)/updates/dkms"'
+    tree.script("postinst", f"install -D -m 644 -t {folder} /{source}/*.ko", "depmod")
+    tree.script("prerm", *(f"rm -f /usr/lib/modules/*/updates/dkms/{name}.ko" for name in MODULES))
+    tree.script("prerm", f"rmdir -p --ignore-fail-on-non-empty {folder}", "depmod")
+
+
+def _module(path: Path, name: str, needs: str, version: str, licence: str) -> None:
+    """An object file with nothing but the section that `modinfo` reads."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {"name": name.replace("-", "_"), "version": version, "license": licence, "depends": needs, "description": "stub"}
+    text = "".join(f"{key}={value}\\0" for key, value in facts.items())
+    source = f'__attribute__((section(".modinfo"), used)) static const char modinfo[] = "{text}";\n'
+    command = ["gcc", "-x", "c", "-c", "-", "-fno-ident", "-o", str(path)]
+    result = subprocess.run(command, input=source, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise RigError(f"gcc cannot compile a stub kernel module:\n{result.stderr}")
+    path.chmod(0o644)
+
+
+def _pinning(tree: Tree, package: Package, sources: Sources) -> None:
+    branch = package.upstream.split(".")[0]
+    names = "*nvidia* libcuda1 cuda-drivers*"
+    tree.text(f"usr/share/nvidia-driver-pinning/{branch}", f"Package: {names}\nPin: version {branch}.*\nPin-Priority: 1000\n")
+    target = "/etc/apt/preferences.d/nvidia-driver-pinning"
+    tree.script("postinst", f"ln -sf /usr/share/nvidia-driver-pinning/{branch} {target}")
+    tree.script("prerm", f"rm -f {target}")
+
+
+def _cuda_toolkit(tree: Tree, package: Package, release: str) -> None:
+    home = f"usr/local/cuda-{release}"
+    components = {"cuda": {"name": "CUDA SDK", "version": package.upstream}}
+    tree.text(f"{home}/version.json", json.dumps(components, indent=3) + "\n")
+    build = f"Cuda compilation tools, release {release}, V{package.upstream}"
+    tree.text(f"{home}/bin/nvcc", f"#!/bin/sh\necho 'nvcc: NVIDIA (R) Cuda compiler driver'\necho '{build}'\n", 0o755)
+    priority = release.replace(".", "")
+    tree.script("postinst", f"update-alternatives --install /usr/local/cuda cuda /{home} {priority}")
+    tree.script("prerm", f"update-alternatives --remove cuda /{home}")
+
+
+def _ctk(tree: Tree, package: Package, sources: Sources) -> None:
+    for program in ("nvidia-ctk", "nvidia-cdi-hook", "nvidia-container-runtime"):
+        tree.copy(f"usr/bin/{program}", sources.toolkit / program, 0o755)
+
+
+def _runtime_hook(tree: Tree, package: Package, sources: Sources) -> None:
+    tree.copy("usr/bin/nvidia-container-runtime-hook", sources.toolkit / "nvidia-container-runtime-hook", 0o755)
+    tree.link("usr/bin/nvidia-container-toolkit", "nvidia-container-runtime-hook")
+    config = "/etc/nvidia-container-runtime/config.toml"
+    tree.script("postinst", f"[ -e {config} ] || nvidia-ctk --quiet config --config-file={config} --in-place")
+    tree.script("postrm", f'[ "$1" != purge ] || rm -rf {Path(config).parent}')

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rig's apt repositories: flat and signed, with the paths of NVIDIA's own, full of stub packages."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import gzip
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from _rig import debian, packages, parts
+from _rig.cache import cache, key, made_once
+from _rig.debs import EPOCH, Sources, control, write_deb
+from _rig.nvml import ensure_nvml
+from _rig.packages import PACKAGES, Package, Repository
+from _rig.shell import RigError, attempt, run
+
+TOOLKIT = "nvidia-container-toolkit"
+OWNER = "kubegpu.nodes test rig"
+
+
+def ensure_repositories() -> Path:
+    """A folder to serve over HTTPS: the repositories, each with its public key, and the file `fingerprint` of that key."""
+    signing_key = ensure_signing_key()
+    entries = packages.table()
+    userland = {driver.version: ensure_nvml(driver) for driver in packages.drivers(entries)}
+    smi = debian.extract(["nvidia-smi"], ["main", "contrib", "non-free"])
+    toolkit = parts.ensure(TOOLKIT)
+    sources = Sources(userland, smi / "usr/lib/nvidia/current/nvidia-smi", toolkit / "bin")
+    code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py")]
+    inputs = [PACKAGES, *code, *(folder.name for folder in [*userland.values(), smi, toolkit]), signing_key / "fingerprint"]
+    folder = cache() / "apt" / key(*inputs)
+
+    def make(new: Path) -> None:
+        (new / "fingerprint").write_bytes((signing_key / "fingerprint").read_bytes())
+        with _keyring(signing_key) as home:
+            for repository in packages.repositories(entries):
+                _fill(new, repository, sources, signing_key, home)
+
+    return made_once(folder, make, "write the apt repositories")
+
+
+def _fill(root: Path, repository: Repository, sources: Sources, signing_key: Path, home: Path) -> None:
+    first, *others = [root / path for path in repository.paths]
+    first.mkdir(parents=True)
+    debs = [write_deb(package, sources, first) for package in repository.packages]
+    index = "\n".join(index_entry(package, deb) for package, deb in zip(repository.packages, debs, strict=True)).encode()
+    files = {"Packages": index, "Packages.gz": gzip.compress(index, mtime=0)}
+    for name, content in files.items():
+        (first / name).write_bytes(content)
+    (first / "Release").write_text(release(repository.name, files))
+    _gpg(home, "--clearsign", "--output", first / "InRelease", first / "Release")
+    _gpg(home, "--armor", "--detach-sign", "--output", first / "Release.gpg", first / "Release")
+    for folder in others:
+        folder.mkdir(parents=True)
+        for path in first.iterdir():
+            os.link(path, folder / path.name)
+    for folder in (first, *others):
+        (folder / repository.key_name).resolve().write_bytes((signing_key / "public.asc").read_bytes())
+
+
+def index_entry(package: Package, deb: Path) -> str:
+    """The package's paragraph in `Packages`."""
+    content = deb.read_bytes()
+    sums = {"MD5sum": hashlib.md5(content), "SHA256": hashlib.sha256(content)}
+    lines = [f"Filename: ./{deb.name}", f"Size: {len(content)}", *(f"{name}: {digest.hexdigest()}" for name, digest in sums.items())]
+    return control(package) + "\n".join([*lines, ""])
+
+
+def release(label: str, files: dict[str, bytes]) -> str:
+    """The text of `Release`: who made the repository, and the checksums of its indexes."""
+    date = email.utils.format_datetime(datetime.datetime.fromtimestamp(EPOCH, datetime.UTC), usegmt=True)
+    lines = ["Origin: NVIDIA", f"Label: {label}", "Architectures: amd64", f"Date: {date}", "SHA256:"]
+    lines += [f" {hashlib.sha256(content).hexdigest()} {len(content)} {name}" for name, content in files.items()]
+    return "\n".join([*lines, ""])
+
+
+# ---- the signing key ----------------------------------------------------------------------------------------------------
+
+
+def ensure_signing_key() -> Path:
+    """A folder with `secret.asc`, `public.asc` and `fingerprint` of a key that this machine made for its rig."""
+    return made_once(cache() / "openpgp" / key(OWNER), _make_key, "make the key that signs the rig's packages")
+
+
+def _make_key(folder: Path) -> None:
+    with _keyring(None) as home:
+        _gpg(home, "--quick-generate-key", OWNER, "rsa3072", "sign", "never")
+        (folder / "secret.asc").touch(0o600)
+        (folder / "secret.asc").write_text(_gpg(home, "--armor", "--export-secret-keys"))
+        (folder / "public.asc").write_text(_gpg(home, "--armor", "--export"))
+        (folder / "fingerprint").write_text(fingerprint(_gpg(home, "--with-colons", "--list-keys")) + "\n")
+
+
+def fingerprint(listing: str) -> str:
+    """The primary key's fingerprint out of `gpg --with-colons --list-keys`."""
+    return next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
+
+
+@contextmanager
+def _keyring(signing_key: Path | None) -> Iterator[Path]:
+    """A GnuPG home for a moment (its sockets want a short path); its agent ends with it."""
+    if attempt("gpg", "--version").returncode != 0:
+        raise RigError("gpg is missing: the rig signs its package repositories with it; install the package gnupg")
+    with tempfile.TemporaryDirectory(prefix="kubegpu-gpg-") as home:
+        try:
+            if signing_key is not None:
+                _gpg(Path(home), "--import", signing_key / "secret.asc")
+            yield Path(home)
+        finally:
+            run("gpgconf", "--homedir", home, "--kill", "all")
+
+
+def _gpg(home: Path, *argv: str | Path) -> str:
+    return run("gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode=loopback", "--passphrase=", *argv)
