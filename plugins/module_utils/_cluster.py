@@ -110,18 +110,22 @@ class Cluster:
             response = call(_preload_content=False, _request_timeout=_TIMEOUT, **query)
             return response.status, response.headers, response.data
         except client.ApiException as exc:
-            return exc.status or 0, exc.headers or {}, _bytes(exc.body)
+            if not exc.status:  # that is how the client wraps an error of TLS
+                raise self._unreachable(exc) from exc
+            return exc.status, exc.headers or {}, _bytes(exc.body)
         except urllib3.exceptions.HTTPError as exc:
-            raise KubeGpuError(f"The API server {self.server} cannot be reached: {in_words(exc)}.") from exc
+            raise self._unreachable(exc) from exc
+
+    def _unreachable(self, exc: BaseException) -> KubeGpuError:
+        return KubeGpuError(f"The API server {self.server} cannot be reached: {in_words(exc)}.")
 
 
 def connect(access: Access, pool_size: int) -> Cluster:
     """A cluster for what a kubeconfig says. No request is sent yet."""
     settings = client.Configuration()
     try:
-        config.load_kube_config(
-            config_file=access.path, context=access.context, client_configuration=settings, persist_config=False
-        )
+        load: Callable[..., None] = config.load_kube_config  # it has no types of its own
+        load(config_file=access.path, context=access.context, client_configuration=settings, persist_config=False)
     except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as exc:
         raise unusable(access.path, exc) from exc
     settings.retries = False  # one place retries, _send(), and it knows what for
@@ -157,7 +161,7 @@ def in_words(exc: BaseException) -> str:
 
 
 _REASONS = (
-    ("CERTIFICATE_VERIFY_FAILED: certificate has expired", "its certificate has expired"),
+    ("certificate has expired", "its certificate has expired"),
     ("IP address mismatch", "its certificate is for another address"),
     ("Hostname mismatch", "its certificate is for another name"),
     ("CERTIFICATE_VERIFY_FAILED", "its certificate is not signed by the authority that the kubeconfig names"),
