@@ -49,7 +49,7 @@ def ask() -> dict[str, t.Any]:
 def _everything(nvml: t.Any) -> dict[str, t.Any]:
     problems: list[str] = []
     gpus = []
-    count = _try(nvml, "nvmlDeviceGetCount", nvml.nvmlDeviceGetCount, problems) or 0
+    count = _try(nvml, "nvmlDeviceGetCount", lambda: nvml.nvmlDeviceGetCount(), problems) or 0
     for index in range(count):
         handle = _try(nvml, f"GPU {index}", lambda at=index: nvml.nvmlDeviceGetHandleByIndex(at), problems)
         if handle is not None:
@@ -57,8 +57,8 @@ def _everything(nvml: t.Any) -> dict[str, t.Any]:
     cuda_problems: list[str] = []
     return {
         "gpus": gpus,
-        "driver": _try(nvml, "driver version", nvml.nvmlSystemGetDriverVersion, problems),
-        "cuda": _try(nvml, "CUDA version", nvml.nvmlSystemGetCudaDriverVersion_v2, cuda_problems),
+        "driver": _try(nvml, "driver version", lambda: nvml.nvmlSystemGetDriverVersion(), problems),
+        "cuda": _try(nvml, "CUDA version", lambda: nvml.nvmlSystemGetCudaDriverVersion_v2(), cuda_problems),
         "reason": "; ".join(problems) or None,
         "cuda_reason": "; ".join(cuda_problems) or None,
     }

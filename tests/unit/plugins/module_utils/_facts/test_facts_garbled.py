@@ -1,0 +1,139 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Truncated and garbled input: a parser says less, or gives its one reason; it never raises anything else."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
+    containers,
+    cuda,
+    driver,
+    kubelet,
+    nvml,
+    packages,
+    pci,
+    platform,
+    services,
+    smi,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
+COLUMNS = list(smi.COLUMNS)
+
+PARSERS: dict[str, t.Callable[[str], t.Any]] = {
+    "os-release": lambda text: platform.family(platform.parse_os_release(text)),
+    "proc version": driver.parse_proc_version,
+    "modinfo": driver.parse_modinfo,
+    "library": driver.library_version,
+    "smi": lambda text: smi.parse(text, COLUMNS),
+    "smi column": smi.unknown_column,
+    "pci address": pci.normal_address,
+    "pci id": pci.hexadecimal,
+    "numa": pci.numa_node,
+    "dpkg": lambda text: packages.parse_dpkg(text, "x86_64"),
+    "rpm": packages.parse_rpm,
+    "version.json": cuda.parse_version_json,
+    "version.txt": cuda.parse_version_txt,
+    "version": containers.parse_version,
+    "schema": containers.schema,
+    "effective": lambda text: containers.effective(containers.toml.parse(text)),
+    "kubelet": kubelet.parse_version,
+    "systemctl": services.parse_show,
+    "arguments": lambda text: services.option(text.split("\0"), "--config"),
+}
+WORDS = st.sampled_from(
+    [
+        *("0", ", ", "\t", "\n", "\r", "\x0c", "=", '"', "'", "N/A", "[N/A]", "GPU-1", "580.95.05", "99999999999999"),
+        *(
+            "NVRM version: NVIDIA UNIX ",
+            "Open ",
+            "Kernel Module",
+            " for x86_64",
+            "version: ",
+            "license: ",
+            "ii ",
+            "hi ",
+        ),
+        *(
+            "nvidia-open",
+            "ID=",
+            "MainPID=",
+            "ActiveState=",
+            "CUDA Version ",
+            '{"cuda": ',
+            '{"version": ',
+            "}",
+            "²",
+            "٣",
+        ),
+        *('Field "', '" is not a valid field to query', "version", "[plugins.cri]\n", "containerd = ", "[", "]"),
+    ]
+)
+GARBLED = st.text(max_size=60) | st.lists(WORDS, max_size=25).map("".join)
+RECORDED = sorted(path for path in FIXTURES.glob("*/*") if path.suffix in (".txt", ".csv", ".toml"))
+
+
+@pytest.mark.parametrize("parse", PARSERS.values(), ids=PARSERS.keys())
+@given(text=GARBLED)
+def test_nonsense(parse: t.Callable[[str], t.Any], text: str) -> None:
+    try:
+        parse(text)
+    except KubeGpuError as exc:
+        assert str(exc)
+
+
+@pytest.mark.parametrize("parse", PARSERS.values(), ids=PARSERS.keys())
+@given(path=st.sampled_from(RECORDED), end=st.integers(0, 4000))
+def test_truncated(parse: t.Callable[[str], t.Any], path: Path, end: int) -> None:
+    try:
+        parse(path.read_text(encoding="utf-8")[:end])
+    except KubeGpuError as exc:
+        assert str(exc)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["gpus", "cuda", "driver", "reason", "index", "mig_mode"]), inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["uuid", "memory_total", "compute_capability", "pci_address"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(said=JSON)
+def test_whatever_the_child_says(said: t.Any) -> None:
+    understood = nvml.understand(said)
+    json.dumps(understood)
+    assert all(set(gpu) == {"index", *nvml_keys()} for gpu in understood.gpus)
+
+
+def nvml_keys() -> list[str]:
+    return ["uuid", "name", "pci_address", "serial", "memory_total_mib", "compute_capability", "mig_mode"]
+
+
+@given(
+    dump=st.recursive(
+        SCALARS,
+        lambda inner: st.dictionaries(
+            st.sampled_from(
+                ["plugins", "cri", "containerd", "runtimes", "nvidia", "options", "BinaryName", "disabled_plugins"]
+            ),
+            inner,
+        ),
+    )
+)
+def test_whatever_containerd_dumps(dump: t.Any) -> None:
+    if isinstance(dump, dict):
+        assert isinstance(containers.effective(dump)["runtimes"], dict)

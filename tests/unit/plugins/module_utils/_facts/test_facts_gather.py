@@ -1,0 +1,413 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole reading, of hosts that are folders with a few programs in them."""
+
+from __future__ import annotations
+
+import json
+import time
+import types
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.kubegpu.nodes.plugins.module_utils import _host
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gather as gathering
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import nvml
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.gather import gather
+
+FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
+NOT_LOADED = {"ok": None, "reason": "not asked: no driver is loaded"}
+OK = {"ok": True, "reason": None}
+
+
+class Machine:
+    """A root folder and a folder of programs; nothing of the real machine is to be seen."""
+
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root, self.bin = tmp_path / "root", tmp_path / "bin"
+        self.root.mkdir()
+        self.bin.mkdir()
+        monkeypatch.setenv("PATH", str(self.bin))
+        monkeypatch.setattr(_host, "SEARCH_PATH", ())
+        self._monkeypatch = monkeypatch
+        self.nvml({"reason": "the Python module pynvml is not there"})
+
+    def file(self, path: str, text: str = "") -> None:
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+
+    def link(self, path: str, target: str) -> None:
+        link = self.root / path.lstrip("/")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(target)
+
+    def program(self, name: str, script: str) -> None:
+        program = self.bin / name
+        program.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n", encoding="utf-8")
+        program.chmod(0o755)
+
+    def prints(self, name: str, fixture: str, status: int = 0) -> None:
+        self.program(name, f"cat '{FIXTURES / fixture}'; exit {status}")
+
+    def nvml(self, said: t.Any) -> None:
+        self._monkeypatch.setattr(nvml, "ask", said if callable(said) else lambda: said)
+
+    def read(self, *subset: str, time_limit_s: float = 10) -> dict[str, t.Any]:
+        facts = gather(_host.Host(str(self.root), time_limit_s), subset or ["all"])
+        json.dumps(facts)
+        return facts
+
+
+@pytest.fixture(name="machine")
+def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def pci_device(machine: Machine, address: str, class_: str, vendor: str = "0x10de", driver: str = "") -> None:
+    folder = f"/sys/bus/pci/devices/{address}"
+    values = {"vendor": vendor, "device": "0x2330", "subsystem_vendor": "0x10de", "subsystem_device": "0x16c1"}
+    for name, value in {**values, "class": class_, "numa_node": "-1"}.items():
+        machine.file(f"{folder}/{name}", f"{value}\n")
+    if driver:
+        machine.file(f"/sys/bus/pci/drivers/{driver}/bind")
+        machine.link(f"{folder}/driver", f"../../../../bus/pci/drivers/{driver}")
+
+
+def load_driver(machine: Machine) -> None:
+    version = (FIXTURES / "proc/synthetic-580-open-arm.txt").read_text(encoding="utf-8")
+    machine.file("/proc/driver/nvidia/version", version)
+
+
+def test_a_host_without_anything(machine: Machine) -> None:
+    facts = machine.read()
+    assert list(facts) == [*gathering.SUBSETS, "sources"]
+    assert (facts["pci"], facts["gpus"], facts["packages"], facts["files"]) == ([], [], {}, {})
+    assert set(facts["driver"].values()) == {None}
+    assert facts["cuda"] == {"driver_limit": None, "toolkits": [], "default": None}
+    assert not any(facts["container"][name]["present"] for name in ("containerd", "docker", "crio"))
+    assert facts["kubelet"]["present"] is False and facts["kubelet"]["node_name"]
+    assert facts["sources"]["nvml"] == facts["sources"]["nvidia_smi"] == NOT_LOADED
+    assert facts["sources"]["modinfo"] == {"ok": False, "reason": "modinfo not found"}
+    assert facts["sources"]["pci"]["reason"].startswith("/sys/bus/pci/devices: No such file")
+
+
+def test_a_subset_is_all_there_is(machine: Machine) -> None:
+    assert set(machine.read("pci", "kubelet")) == {"pci", "kubelet", "sources"}
+    assert set(machine.read("pci")["sources"]) == {"pci"}
+    assert set(machine.read("platform", "all")) == {*gathering.SUBSETS, "sources"}
+    assert set(machine.read("cuda")) == {"cuda", "sources"}
+
+
+def test_pci_tells_gpus_and_switches_from_the_rest(machine: Machine) -> None:
+    pci_device(machine, "0000:1b:00.0", "0x030200", driver="nouveau")
+    pci_device(machine, "0000:05:00.0", "0x068000")
+    pci_device(machine, "0000:1b:00.1", "0x040300")
+    pci_device(machine, "0000:00:02.0", "0x030000", vendor="0x8086")
+    machine.file("/sys/bus/pci/devices/0000:ff:00.0/vendor", "garbled")
+    facts = machine.read("pci")
+    assert facts["pci"] == [
+        {
+            "address": "0000:05:00.0",
+            "vendor": "10de",
+            "device": "2330",
+            "subsystem_vendor": "10de",
+            "subsystem_device": "16c1",
+            "class": "068000",
+            "driver": None,
+            "numa_node": None,
+        },
+        {**facts["pci"][0], "address": "0000:1b:00.0", "class": "030200", "driver": "nouveau"},
+    ]
+    assert facts["sources"] == {"pci": OK}
+
+
+def test_nvml_comes_first(machine: Machine) -> None:
+    load_driver(machine)
+    machine.nvml({"gpus": [{"index": 0, "uuid": "GPU-1"}], "driver": "580.95.05", "cuda": 13000})
+    machine.program("nvidia-smi", "exit 1")
+    facts = machine.read("gpus", "driver", "cuda")
+    assert [gpu["uuid"] for gpu in facts["gpus"]] == ["GPU-1"]
+    assert (facts["driver"]["loaded"], facts["driver"]["userland"]) == ("580.95.05", "580.95.05")
+    assert facts["cuda"]["driver_limit"] == "13.0"
+    assert facts["sources"]["nvml"] == facts["sources"]["cuda_limit"] == OK
+    assert facts["sources"]["nvidia_smi"] == {"ok": None, "reason": "not asked: NVML answered"}
+
+
+def test_nvidia_smi_where_pynvml_is_not(machine: Machine) -> None:
+    load_driver(machine)
+    machine.nvml({"reason": "the Python module pynvml is not there", "cuda": 13000})
+    machine.prints("nvidia-smi", "nvidia-smi/synthetic-580-h100x8.csv")
+    facts = machine.read("gpus", "driver", "cuda")
+    assert (len(facts["gpus"]), facts["driver"]["userland"], facts["cuda"]["driver_limit"]) == (8, "580.95.05", "13.0")
+    assert facts["sources"]["nvml"] == {"ok": False, "reason": "the Python module pynvml is not there"}
+    assert facts["sources"]["nvidia_smi"] == OK
+
+
+def test_an_old_nvidia_smi_is_asked_for_less(machine: Machine) -> None:
+    load_driver(machine)
+    machine.program(
+        "nvidia-smi",
+        'case "$1" in *compute_cap*) echo \'Field "compute_cap" is not a valid field to query.\'; exit 2;; esac\n'
+        "echo '0, GPU-1, Tesla K80, 00000000:05:00.0, [N/A], 11441, [N/A], 470.256.02'",
+    )
+    facts = machine.read("gpus")
+    assert (facts["gpus"][0]["name"], facts["gpus"][0]["compute_capability"]) == ("Tesla K80", None)
+    assert facts["sources"]["nvidia_smi"] == OK
+
+
+FAILURES = {
+    "no driver": ("535.261.03-no-driver.txt", 9, 0, "exit status 9: NVIDIA-SMI has failed because"),
+    "no library": ("535.261.03-no-library.txt", 12, 0, "exit status 12: NVIDIA-SMI couldn't find libnvidia-ml.so"),
+    "one GPU lost": ("synthetic-580-one-lost.csv", 15, 1, "exit status 15: Unable to determine the device handle"),
+}
+
+
+@pytest.mark.parametrize("fixture, status, count, reason", FAILURES.values(), ids=FAILURES.keys())
+def test_nvidia_smi_fails(machine: Machine, fixture: str, status: int, count: int, reason: str) -> None:
+    load_driver(machine)
+    machine.prints("nvidia-smi", f"nvidia-smi/{fixture}", status)
+    facts = machine.read("gpus")
+    assert len(facts["gpus"]) == count
+    assert facts["sources"]["nvidia_smi"]["ok"] is False
+    assert facts["sources"]["nvidia_smi"]["reason"].startswith(reason)
+
+
+def test_a_hanging_nvml_costs_one_time_limit(machine: Machine) -> None:
+    load_driver(machine)
+    machine.nvml(lambda: time.sleep(30))
+    for name in ("modinfo", "dpkg-query", "nvidia-smi"):
+        machine.program(name, "sleep 30")
+    began = time.monotonic()
+    facts = machine.read(time_limit_s=0.5)
+    assert time.monotonic() - began < 3
+    assert facts["driver"]["loaded"] == "580.95.05"
+    reasons = {name: facts["sources"][name]["reason"] for name in ("nvml", "nvidia_smi", "modinfo", "packages")}
+    assert reasons == {
+        "nvml": "did not answer within 0.5 s",
+        "nvidia_smi": "not asked: NVML hangs",
+        "modinfo": "modinfo did not answer within 0.5 s",
+        "packages": "dpkg-query did not answer within 0.5 s",
+    }
+
+
+def test_libraries_newer_than_the_kernel_module(machine: Machine) -> None:
+    load_driver(machine)
+    machine.file("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.595.91.07")
+    machine.link("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "libnvidia-ml.so.595.91.07")
+    machine.program("modinfo", "echo 'version: 595.91.07'; echo 'license: Dual MIT/GPL'")
+    driver = machine.read("driver")["driver"]
+    assert (driver["userland"], driver["on_disk"], driver["on_disk_flavour"]) == ("595.91.07", "595.91.07", "open")
+    assert "580.95.05 but the libraries are 595.91.07" in driver["mismatch"]
+
+
+def test_modinfo_without_the_module_is_an_answer(machine: Machine) -> None:
+    machine.program("modinfo", "echo 'modinfo: ERROR: Module nvidia not found.' >&2; exit 1")
+    facts = machine.read("driver")
+    assert (facts["driver"]["on_disk"], facts["sources"]["modinfo"]) == (None, OK)
+
+
+def test_garbled_proc_version(machine: Machine) -> None:
+    machine.file("/proc/driver/nvidia/version", "NVRM version: of another kind\n")
+    facts = machine.read("driver")
+    assert facts["driver"]["loaded"] is None
+    assert facts["sources"]["proc"]["ok"] is False
+
+
+def test_toolkits_side_by_side(machine: Machine) -> None:
+    machine.file("/usr/local/cuda-13.0/version.json", '{"cuda": {"version": "13.0.2"}}')
+    machine.file("/usr/local/cuda-12.8/bin/nvcc")
+    machine.file("/usr/local/cuda-9.2/version.txt", "CUDA Version 9.2.148\n")
+    machine.file("/usr/local/cuda-notes/readme")
+    machine.link("/usr/local/cuda-13", "cuda-13.0")
+    machine.link("/usr/local/cuda", "cuda-13")
+    assert machine.read("cuda")["cuda"] == {
+        "driver_limit": None,
+        "toolkits": [
+            {"version": "9.2", "release": "9.2.148", "path": "/usr/local/cuda-9.2"},
+            {"version": "12.8", "release": None, "path": "/usr/local/cuda-12.8"},
+            {"version": "13.0", "release": "13.0.2", "path": "/usr/local/cuda-13.0"},
+        ],
+        "default": "/usr/local/cuda-13.0",
+    }
+
+
+def containerd(machine: Machine, case: str, config: str = "/etc/containerd/config.toml") -> None:
+    dump = FIXTURES / f"containerd/{case}.dump.toml"
+    machine.file(config, (FIXTURES / f"containerd/{case}.config.toml").read_text(encoding="utf-8"))
+    machine.program(
+        "containerd",
+        f'case "$*" in --version) echo "containerd github.com/containerd/containerd 1.6.20~ds1";;\n'
+        f'"--config {config} config dump") cat "{dump}";; *) echo "$*" >&2; exit 1;; esac',
+    )
+
+
+def test_containerd_and_where_its_config_is(machine: Machine) -> None:
+    containerd(machine, "1.6.20-nvidia", "/etc/other.toml")
+    machine.program("systemctl", "echo MainPID=42; echo ActiveState=active")
+    machine.file("/proc/42/cmdline", "/usr/bin/containerd\0--config\0/etc/other.toml\0")
+    facts = machine.read("container")
+    value = facts["container"]["containerd"]
+    assert facts["sources"]["containerd"] == OK
+    assert (value["version"], value["active"], value["schema"]) == ("1.6.20", True, 2)
+    assert (value["config_path"], value["default_runtime"]) == ("/etc/other.toml", "nvidia")
+    assert value["config_text"].startswith("# schema 2")
+
+
+def test_registry_credentials_stay_on_the_host(machine: Machine) -> None:
+    containerd(machine, "1.6.20-nvidia")
+    machine.file(
+        "/etc/containerd/config.toml", 'version = 2\n[plugins.x.registry.configs.r.auth]\npassword = "hunter2"\n'
+    )
+    facts = machine.read("container", "files")
+    assert "hunter2" not in json.dumps(facts)
+    assert facts["container"]["containerd"]["config_text"] is None
+    assert facts["container"]["containerd"]["schema"] == 2
+    assert facts["sources"]["containerd"]["reason"] == "/etc/containerd/config.toml holds registry credentials"
+    assert len(facts["files"]["/etc/containerd/config.toml"]) == 64
+
+
+def test_containerd_that_refuses_its_config(machine: Machine) -> None:
+    machine.file("/etc/containerd/config.toml", "version = \n")
+    machine.program(
+        "containerd", 'case "$*" in --version) echo "containerd x v2.1.9";; *) echo bad toml >&2; exit 1;; esac'
+    )
+    facts = machine.read("container")
+    value = facts["container"]["containerd"]
+    assert (value["version"], value["schema"], value["runtimes"]) == ("2.1.9", None, None)
+    assert facts["sources"]["containerd"] == {
+        "ok": False,
+        "reason": "/etc/containerd/config.toml is not TOML; containerd config dump: exit status 1: bad toml",
+    }
+
+
+def test_containerd_without_a_config_file(machine: Machine) -> None:
+    dump = FIXTURES / "containerd/2.1.9-debian.dump.toml"
+    machine.program(
+        "containerd", f'case "$*" in --version) echo v2.1.9;; "config dump") cat "{dump}";; *) exit 1;; esac'
+    )
+    facts = machine.read("container")
+    value = facts["container"]["containerd"]
+    assert (value["config_text"], value["schema"], value["default_runtime"]) == ("", None, "runc")
+    assert facts["sources"]["containerd"] == OK
+
+
+def test_kubelet(machine: Machine) -> None:
+    machine.program("kubelet", "echo Kubernetes v1.36.3")
+    machine.program("systemctl", "echo MainPID=7; echo ActiveState=active")
+    machine.file("/proc/7/cmdline", "/usr/bin/kubelet\0--config=/etc/k.yaml\0--hostname-override=Node-7\0")
+    machine.file("/etc/k.yaml", "kind: KubeletConfiguration\n")
+    facts = machine.read("kubelet")
+    assert facts["kubelet"] == {
+        "present": True,
+        "version": "1.36.3",
+        "active": True,
+        "config_path": "/etc/k.yaml",
+        "config_text": "kind: KubeletConfiguration\n",
+        "node_name": "node-7",
+    }
+    assert facts["sources"] == {"kubelet": OK}
+
+
+@pytest.mark.parametrize(
+    "text, reason", [("#" * 70000, "larger than 64 KiB"), ("staticPodURLHeader: {}", "credentials")]
+)
+def test_kubelet_config_that_stays_on_the_host(machine: Machine, text: str, reason: str) -> None:
+    machine.program("kubelet", "echo Kubernetes v1.36.3")
+    machine.file("/var/lib/kubelet/config.yaml", text)
+    facts = machine.read("kubelet")
+    assert facts["kubelet"]["config_text"] is None
+    assert reason in facts["sources"]["kubelet"]["reason"]
+
+
+def test_docker_crio_and_the_toolkit(machine: Machine) -> None:
+    machine.program("dockerd", "echo 'Docker version 28.2.2, build e6534b4'")
+    machine.program("crio", "exit 3")
+    machine.program("nvidia-ctk", "echo NVIDIA Container Toolkit CLI version 1.20.0")
+    facts = machine.read("container")
+    assert facts["container"]["docker"]["version"] == "28.2.2"
+    assert facts["container"]["toolkit"] == {"version": "1.20.0"}
+    assert facts["container"]["crio"]["present"] and facts["container"]["crio"]["version"] is None
+    assert facts["sources"]["crio"] == {"ok": False, "reason": "crio --version: no words"}
+
+
+def test_digests(machine: Machine) -> None:
+    machine.file("/etc/apt/sources.list.d/nvidia-cuda.sources")
+    machine.file("/etc/containerd/conf.d/99-nvidia.toml", "x")
+    machine.file("/etc/passwd", "not ours")
+    machine.link("/etc/modules-load.d/modules.conf", "../modules")
+    facts = machine.read("files")
+    assert list(facts["files"]) == [
+        "/etc/apt/sources.list.d/nvidia-cuda.sources",
+        "/etc/containerd/conf.d/99-nvidia.toml",
+    ]
+    assert facts["sources"] == {"files": OK}
+
+
+def test_a_bug_in_one_reader_is_named_and_harms_no_other(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(host: object) -> t.NoReturn:
+        raise ZeroDivisionError("boom")
+
+    monkeypatch.setitem(gathering.READERS, "driver", broken)
+    monkeypatch.setitem(gathering.READERS, "container.crio", broken)
+    facts = machine.read()
+    assert facts["driver"] is None and facts["container"]["crio"] is None
+    assert facts["container"]["docker"] == {"present": False, "version": None, "active": None, "config_path": None}
+    assert facts["sources"]["driver"] == facts["sources"]["crio"] == {"ok": False, "reason": "ZeroDivisionError: boom"}
+
+
+class FakeError(Exception):
+    def __init__(self, value: int, words: str) -> None:
+        super().__init__(words)
+        self.value = value
+
+
+def fake_pynvml(lost: int = -1) -> types.SimpleNamespace:
+    """Answers as pynvml does: bytes of old ones, an error for what a card cannot do, a lost GPU."""
+
+    def handle(index: int) -> int:
+        if index == lost:
+            raise FakeError(15, "GPU is lost")
+        return index
+
+    def unsupported(_handle: int) -> t.NoReturn:
+        raise FakeError(3, "Not Supported")
+
+    return types.SimpleNamespace(
+        NVMLError=FakeError,
+        NVML_ERROR_NOT_SUPPORTED=3,
+        nvmlDeviceGetCount=lambda: 2,
+        nvmlDeviceGetHandleByIndex=handle,
+        nvmlDeviceGetUUID=lambda index: f"GPU-{index}".encode(),
+        nvmlDeviceGetName=lambda index: "Tesla T4",
+        nvmlDeviceGetPciInfo=lambda index: types.SimpleNamespace(busId=b"00000000:3B:00.0"),
+        nvmlDeviceGetSerial=unsupported,
+        nvmlDeviceGetMemoryInfo=lambda index: types.SimpleNamespace(total=16 * 1024**3),
+        nvmlDeviceGetCudaComputeCapability=lambda index: (7, 5),
+        nvmlDeviceGetMigMode=unsupported,
+        nvmlSystemGetDriverVersion=lambda: b"580.95.05",
+        nvmlSystemGetCudaDriverVersion_v2=lambda: 13000,
+    )
+
+
+def test_pynvml_is_asked() -> None:
+    said = nvml.understand(json.loads(json.dumps(nvml._everything(fake_pynvml()))))
+    assert [gpu["uuid"] for gpu in said.gpus] == ["GPU-0", "GPU-1"]
+    assert (said.gpus[0]["serial"], said.gpus[0]["mig_mode"], said.gpus[0]["memory_total_mib"]) == (None, None, 16384)
+    assert (said.driver_version, said.cuda_version, said.reason, said.cuda_reason) == ("580.95.05", "13.0", None, None)
+
+
+def test_pynvml_with_a_lost_gpu_still_tells_of_the_other() -> None:
+    said = nvml.understand(nvml._everything(fake_pynvml(lost=0)))
+    assert [gpu["uuid"] for gpu in said.gpus] == ["GPU-1"]
+    assert said.reason == "GPU 0: GPU is lost"
+
+
+def test_an_older_pynvml_says_what_it_cannot() -> None:
+    old = fake_pynvml()
+    del old.nvmlSystemGetCudaDriverVersion_v2, old.nvmlDeviceGetMigMode
+    said = nvml.understand(nvml._everything(old))
+    assert len(said.gpus) == 2 and said.cuda_version is None
+    assert "too old" in (said.reason or "") and "too old" in (said.cuda_reason or "")

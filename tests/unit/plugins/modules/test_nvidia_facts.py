@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module for real, on the machine that runs the tests, and its documentation against what it returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import nvml
+from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
+from ansible_collections.kubegpu.nodes.plugins.modules import nvidia_facts
+
+CHECKOUT = Path(__file__).resolve().parents[4]
+# Keys that are data and not fields: names of packages, files, runtimes and sources.
+MAPS = {"packages", "files", "sources", "runtimes"}
+
+
+def ansible(*arguments: str) -> dict[str, t.Any]:
+    command = [str(Path(sys.executable).parent / "ansible"), "--playbook-dir", str(CHECKOUT), "localhost", *arguments]
+    environment = {
+        **os.environ,
+        "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        "ANSIBLE_LOCALHOST_WARNING": "0",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+    }
+    done = subprocess.run(
+        command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stderr, done.stderr
+    result: dict[str, t.Any] = json.loads(done.stdout[done.stdout.index("{") :])
+    return result
+
+
+@pytest.mark.skipif(os.path.exists("/proc/driver/nvidia/version"), reason="this machine has a driver")
+@pytest.mark.parametrize("check", [[], ["--check"]], ids=["run", "check"])
+def test_on_this_machine(check: list[str]) -> None:
+    result = ansible("-m", "kubegpu.nodes.nvidia_facts", *check)
+    facts = result["ansible_facts"]["nvidia"]
+    assert result["changed"] is False
+    assert facts["gpus"] == [] and facts["driver"]["loaded"] is None
+    assert facts["platform"]["kernel"] == os.uname().release
+    assert facts["sources"]["platform"] == {"ok": True, "reason": None}
+    assert facts["sources"]["nvml"] == {"ok": None, "reason": "not asked: no driver is loaded"}
+    assert all(set(source) == {"ok", "reason"} for source in facts["sources"].values())
+    assert all((source["ok"] is True) == (source["reason"] is None) for source in facts["sources"].values())
+
+
+def test_an_unknown_subset_is_refused() -> None:
+    with pytest.raises(AssertionError, match="value of gather_subset must be one or more of"):
+        ansible("-m", "kubegpu.nodes.nvidia_facts", "-a", "gather_subset=pci,everything")
+
+
+def fields(documented: dict[str, t.Any], prefix: str = "") -> set[str]:
+    found = set()
+    for name, field in documented.items():
+        found.add(prefix + name)
+        found |= fields(field.get("contains", {}), f"{prefix}{name}.")
+    return found
+
+
+def returned(value: t.Any, prefix: str = "") -> set[str]:
+    found = set()
+    if isinstance(value, list):
+        return {name for item in value for name in returned(item, prefix)}
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            found.add(prefix + name)
+            found |= set() if name in MAPS else returned(inner, f"{prefix}{name}.")
+    return found
+
+
+def test_each_field_is_documented_and_each_documented_field_is_returned(tmp_path: Path) -> None:
+    for name, text in {"vendor": "0x10de", "class": "0x030200"}.items():
+        target = tmp_path / "sys/bus/pci/devices/0000:1b:00.0" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    nvcc = tmp_path / "usr/local/cuda-13.0/bin/nvcc"
+    nvcc.parent.mkdir(parents=True)
+    nvcc.touch()
+    result = nvidia_facts.run({"gather_subset": ["all"]}, Host(str(tmp_path)))
+    result["ansible_facts"]["nvidia"]["gpus"] = nvml.understand({"gpus": [{"index": 0}]}).gpus
+    assert returned(result) == fields(yaml.safe_load(nvidia_facts.RETURN))
+
+
+def test_each_field_says_its_type_and_when_it_is_returned() -> None:
+    def check(documented: dict[str, t.Any]) -> None:
+        for name, field in documented.items():
+            assert field["type"] and field["returned"] and field["description"], name
+            check(field.get("contains", {}))
+
+    check(yaml.safe_load(nvidia_facts.RETURN))
+
+
+def test_documented_options_are_the_real_ones() -> None:
+    documented = yaml.safe_load(nvidia_facts.DOCUMENTATION)["options"]["gather_subset"]
+    spec = nvidia_facts.ARGUMENT_SPEC["gather_subset"]
+    assert {key: documented[key] for key in spec} == spec
