@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE. Reading OpenPGP public keys, armored or binary, as far as apt's and dnf's keyrings need it. Bytes in, data out.
+"""PRIVATE. Reading OpenPGP public keys, armored or binary, as far as package managers need it. Bytes in, data out.
 
 Formats: RFC 9580 sections 4.2 (packets), 5.5.4 (fingerprints) and 6 (ASCII armor). Signatures are not judged here: the
 pinned fingerprint of the primary key is what is trusted, and gpgv ignores subkeys that this key has not signed.

@@ -32,7 +32,7 @@ attributes:
 options:
   path:
     description:
-      - File to write. A name that ends in V(.asc) holds the key armored, every other name holds it binary, as apt expects.
+      - File to write. It holds the key armored if its name ends in V(.asc), else binary; apt tells them apart so.
       - Its folder must exist.
     type: path
     required: true
