@@ -10,6 +10,7 @@ machine format of ``nvidia-smi`` tells: the newest CUDA version that the driver 
 from __future__ import annotations
 
 import ctypes
+import functools
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.pci import normal_address
@@ -51,7 +52,7 @@ def _everything(nvml: t.Any) -> dict[str, t.Any]:
     gpus = []
     count = _try(nvml, "nvmlDeviceGetCount", lambda: nvml.nvmlDeviceGetCount(), problems) or 0
     for index in range(count):
-        handle = _try(nvml, f"GPU {index}", lambda at=index: nvml.nvmlDeviceGetHandleByIndex(at), problems)
+        handle = _try(nvml, f"GPU {index}", functools.partial(nvml.nvmlDeviceGetHandleByIndex, index), problems)
         if handle is not None:
             gpus.append(_gpu(nvml, index, handle, problems))
     cuda_problems: list[str] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -56,6 +57,26 @@ def test_on_this_machine(check: list[str]) -> None:
     assert facts["sources"]["nvml"] == {"ok": None, "reason": "not asked: no driver is loaded"}
     assert all(set(source) == {"ok", "reason"} for source in facts["sources"].values())
     assert all((source["ok"] is True) == (source["reason"] is None) for source in facts["sources"].values())
+
+
+def pythons(minor: int) -> list[str]:
+    """Where a Python 3.<minor> may be: on the PATH, or among pyenv's."""
+    on_path = shutil.which(f"python3.{minor}")
+    pyenv = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3.{minor}"))
+    return [*map(str, pyenv), *([on_path] if on_path else [])]
+
+
+@pytest.mark.parametrize("minor", range(9, 14))
+def test_on_each_python_that_a_node_may_have(minor: int) -> None:
+    for python in pythons(minor):
+        command = [python, "-c", "import platform; print(platform.python_version())"]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode == 0:
+            break
+    else:
+        pytest.skip(f"no Python 3.{minor} on this machine")
+    result = ansible("-m", "kubegpu.nodes.nvidia_facts", "-e", f"ansible_python_interpreter={python}")
+    assert result["ansible_facts"]["nvidia"]["platform"]["python"] == asked.stdout.strip()
 
 
 def test_an_unknown_subset_is_refused() -> None:

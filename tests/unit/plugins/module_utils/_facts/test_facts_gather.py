@@ -56,7 +56,7 @@ class Machine:
         self._monkeypatch.setattr(nvml, "ask", said if callable(said) else lambda: said)
 
     def read(self, *subset: str, time_limit_s: float = 10) -> dict[str, t.Any]:
-        facts = gather(_host.Host(str(self.root), time_limit_s), subset or ["all"])
+        facts: dict[str, t.Any] = gather(_host.Host(str(self.root), time_limit_s), subset or ["all"])
         json.dumps(facts)
         return facts
 
