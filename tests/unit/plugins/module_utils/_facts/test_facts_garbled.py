@@ -22,6 +22,7 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
     platform,
     services,
     smi,
+    toml,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +46,7 @@ PARSERS: dict[str, t.Callable[[str], t.Any]] = {
     "version.txt": cuda.parse_version_txt,
     "version": containers.parse_version,
     "schema": containers.schema,
-    "effective": lambda text: containers.effective(containers.toml.parse(text)),
+    "effective": lambda text: containers.effective(toml.parse(text)),
     "kubelet": kubelet.parse_version,
     "systemctl": services.parse_show,
     "arguments": lambda text: services.option(text.split("\0"), "--config"),

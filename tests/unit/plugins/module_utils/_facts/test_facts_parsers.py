@@ -19,6 +19,7 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
     platform,
     services,
     smi,
+    toml,
 )
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
@@ -320,7 +321,7 @@ CONTAINERD = {
 def test_containerd_recorded(case: str) -> None:
     schema, runtimes, default, cdi, disabled = CONTAINERD[case]
     assert containers.schema(fixture(f"containerd/{case}.config.toml")) == schema
-    assert containers.effective(containers.toml.parse(fixture(f"containerd/{case}.dump.toml"))) == {
+    assert containers.effective(toml.parse(fixture(f"containerd/{case}.dump.toml"))) == {
         "runtimes": runtimes,
         "default_runtime": default,
         "cdi_enabled": cdi,
