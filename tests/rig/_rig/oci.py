@@ -32,7 +32,7 @@ MEDIA = "application/vnd.oci.image"
 class Image(NamedTuple):
     reference: str
     entrypoint: list[str]
-    files: dict[str, bytes]  # path without a leading slash -> content; all are programs
+    files: dict[str, bytes]  # path without a leading slash -> content; programs, but for those in etc/
     links: dict[str, str] = {}  # path -> target
     env: tuple[str, ...] = ()
 
@@ -78,7 +78,8 @@ def _gpu_proof(userland: Path) -> Image:
 def _glibc(userland: Path) -> dict[str, bytes]:
     files = {f"usr/{LIBRARIES}/{name}": (userland / LIBRARIES / name).read_bytes() for name in GLIBC}
     loader = "ld-linux-x86-64.so.2"
-    return files | {f"usr/lib64/{loader}": (userland / LIBRARIES / loader).read_bytes()}
+    files |= {f"usr/lib64/{loader}": (userland / LIBRARIES / loader).read_bytes()}
+    return files | {"etc/ld.so.conf": b"include /etc/ld.so.conf.d/*.conf\n"}  # the container toolkit adds a folder of its own
 
 
 # ---- the format: https://github.com/opencontainers/image-spec -------------------------------------------------------------
@@ -124,7 +125,7 @@ def _layer_members(files: dict[str, bytes], links: dict[str, str]) -> Iterator[t
     for path, target in sorted(links.items()):
         yield _special(path, tarfile.SYMTYPE, 0o777, target)
     for path, content in sorted(files.items()):
-        yield _member(path, content, 0o755)
+        yield _member(path, content, 0o644 if path.startswith("etc/") else 0o755)
 
 
 def _member(path: str, content: bytes, mode: int) -> tuple[tarfile.TarInfo, bytes]:
