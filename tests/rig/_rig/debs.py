@@ -141,7 +141,7 @@ def _modules(tree: Tree, package: Package, licence: str) -> None:
     for name, needs in MODULES.items():
         _module(tree.root / source / f"{name}.ko", name, needs, package.upstream, licence)
     tree.copy("usr/lib/nvidia/simulated-module", FILES / "simulated-module", 0o755)
-    tree.copy("usr/lib/modprobe.d/nvidia-simulated.conf", FILES / "simulated-module.conf")
+    tree.copy("lib/modprobe.d/nvidia-simulated.conf", FILES / "simulated-module.conf")
     tree.text("usr/lib/modules-load.d/nvidia.conf", "nvidia\n")
     folder = '"/usr/lib/modules/$(uname -r)/updates/dkms"'
     tree.script("postinst", f"install -D -m 644 -t {folder} /{source}/*.ko", "depmod")
