@@ -8,23 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from _rig import debian, parts
 from _rig.cache import time_spent
 from _rig.image import node_image
+from _rig.oci import ensure_images
+from _rig.repository import ensure_repositories
 from _rig.shell import say
-
-try:
-    from _rig.oci import ensure_images
-    from _rig.repository import ensure_repositories
-except ImportError:
-    from _rig.cache import cache, made_once
-
-    def ensure_repositories() -> Path:
-        return made_once(cache() / "tmp-empty-repo", lambda new: (new / "fingerprint").write_text("x"), "x")
-
-    ensure_images = ensure_repositories
 
 
 class Made(NamedTuple):
@@ -41,24 +32,26 @@ def everything() -> Made:
         base = pool.submit(debian.base_image)
         etcd = pool.submit(debian.etcd)
         kubernetes = parts.ensure("kubernetes")
-        image = node_image(base.result(), kubernetes)
-        return Made(image, kubernetes, etcd.result(), ensure_repositories(), ensure_images())
+        image = pool.submit(node_image, base.result(), kubernetes)
+        repositories, images = ensure_repositories(), ensure_images()
+        return Made(image.result(), kubernetes, etcd.result(), repositories, images)
 
 
 def build(names: list[str]) -> None:
     """`rig build`: all that a demo needs, or the named parts; then where the time went."""
-    makers: dict[str, Callable[[], Any]] = {
-        **{name: (lambda name=name: parts.ensure(name)) for name in parts.parts()},
-        "etcd": debian.etcd,
-        "base": debian.base_image,
-        "repositories": ensure_repositories,
-        "images": ensure_images,
-    }
     for name in names:
-        makers.get(name, lambda name=name: parts.ensure(name))()
+        OTHERS[name]() if name in OTHERS else parts.ensure(name)
     if not names:
         everything()
     report()
+
+
+OTHERS: dict[str, Callable[[], Path]] = {
+    "etcd": debian.etcd,
+    "base": debian.base_image,
+    "repositories": ensure_repositories,
+    "images": ensure_images,
+}
 
 
 def report() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 
 from _rig import build, control_plane, hosts, needs, updown
@@ -88,4 +89,4 @@ def _env() -> None:
         "PATH": f"{made.kubernetes / 'bin'}:{os.environ['PATH']}",
     }
     for name, value in values.items():
-        print(f"export {name}={value}")
+        print(f"export {name}={shlex.quote(str(value))}")

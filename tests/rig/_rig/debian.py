@@ -19,11 +19,11 @@ NO_NETWORK = ("Temporary failure", "Could not resolve", "Could not connect", "Un
 def extract(packages: Sequence[str], components: Iterable[str] = ("main",)) -> Path:
     """A folder with the unpacked files of these packages and of what they depend on; no script of theirs has run."""
     wanted = sorted(packages)
-    mirrors = sources(components)
-    folder = cache() / "debian" / f"{wanted[0]}-{key(*wanted, *mirrors)}"
+    chosen = sorted(components)
+    folder = cache() / "debian" / f"{wanted[0]}-{key(suite(), *wanted, *chosen)}"
 
     def make(new: Path) -> None:
-        mmdebstrap(new, "--variant=extract", f"--include={','.join(wanted)}", suite(), new, *mirrors)
+        mmdebstrap(new, "--variant=extract", f"--include={','.join(wanted)}", suite(), new, *sources(chosen))
 
     return made_once(folder, make, f"unpack Debian's {', '.join(wanted)}")
 
@@ -42,11 +42,11 @@ def mmdebstrap(folder: Path, *argv: str | Path) -> None:
     raise RigError(f"mmdebstrap ended with {result.returncode}:\n{last_words(result.stderr)}")
 
 
-def sources(components: Iterable[str] = ("main",)) -> list[str]:
+def sources(components: Sequence[str]) -> list[str]:
     """Where Debian packages come from, as mmdebstrap's arguments: from where this machine gets its own, if it does."""
     answer = attempt("apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)", "Created-By: Packages")
     lines = answer.stdout.splitlines() if answer.returncode == 0 else []
-    return sources_from(lines, suite(), sorted(components))
+    return sources_from(lines, suite(), components)
 
 
 def sources_from(targets: Iterable[str], release: str, components: Sequence[str]) -> list[str]:
@@ -66,32 +66,30 @@ def suite() -> str:
     return str(table()["debian"]["suite"])
 
 
+# Hosts get packages from the rig's repositories; where Debian's are is kept for who needs them.
+BASE_OPTIONS = [
+    "--variant=minbase",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    '--customize-hook=mkdir -p "$1/usr/share/kubegpu-rig"',
+    '--customize-hook=mv "$1/etc/apt/sources.list" "$1/usr/share/kubegpu-rig/debian-sources.list"',
+    '--customize-hook=: > "$1/etc/machine-id"',
+]
+
+
 def base_image() -> Path:
     """A folder with `base.tar`, the root file system of a Debian host, and `host.pub`, the key its sshd shows."""
-    packages = table()["image"]["packages"]
-    mirrors = sources()
-    folder = cache() / "images" / f"base-{key(*packages, *mirrors)}"
-    return made_once(folder, lambda new: _base_image(packages, mirrors, new), "bootstrap the Debian root file system")
+    packages = ",".join(table()["image"]["packages"])
+    folder = cache() / "images" / f"base-{key(suite(), packages, *BASE_OPTIONS)}"
 
+    def make(new: Path) -> None:
+        copy_out = f"--customize-hook=copy-out /etc/ssh/ssh_host_ed25519_key.pub {new}"
+        options = [*BASE_OPTIONS, f"--include={packages}", copy_out]
+        mmdebstrap(new, *options, suite(), new / "base.tar", *sources(["main"]))
+        (new / "ssh_host_ed25519_key.pub").rename(new / "host.pub")
 
-def _base_image(packages: Sequence[str], mirrors: Sequence[str], folder: Path) -> None:
-    mmdebstrap(
-        folder,
-        "--variant=minbase",
-        f"--include={','.join(packages)}",
-        "--dpkgopt=path-exclude=/usr/share/doc/*",
-        "--dpkgopt=path-exclude=/usr/share/man/*",
-        "--dpkgopt=path-exclude=/usr/share/locale/*",
-        # Hosts get packages from the rig's repositories; where Debian's are is kept for who needs them.
-        '--customize-hook=mkdir -p "$1/usr/share/kubegpu-rig"',
-        '--customize-hook=mv "$1/etc/apt/sources.list" "$1/usr/share/kubegpu-rig/debian-sources.list"',
-        '--customize-hook=: > "$1/etc/machine-id"',
-        f"--customize-hook=copy-out /etc/ssh/ssh_host_ed25519_key.pub {folder}",
-        suite(),
-        folder / "base.tar",
-        *mirrors,
-    )
-    (folder / "ssh_host_ed25519_key.pub").rename(folder / "host.pub")
+    return made_once(folder, make, "bootstrap the Debian root file system")
 
 
 def etcd() -> Path:

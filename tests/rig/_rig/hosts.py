@@ -108,9 +108,12 @@ def let_join(hosts: Iterable[Host]) -> None:
 
 
 def wait(hosts: Sequence[Host], kubectl: Path) -> None:
-    """Wait until hosts answer by ssh, and those that join are Ready nodes."""
+    """Wait until hosts answer by ssh, and those that join are Ready nodes; not for those that once were."""
     for host in hosts:
-        _wait(host, kubectl)
+        been_up = state() / "hosts" / host.name / "been-up"
+        if not been_up.exists():
+            _wait(host, kubectl)
+            been_up.touch()
 
 
 def _wait(host: Host, kubectl: Path) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 
-from _rig.parts import table
+from _rig import parts
+from _rig.debian import KEYRING
 from _rig.shell import RigError, attempt, last_words, say
 
 
@@ -19,20 +19,18 @@ def check() -> None:
     if os.geteuid() != 0:
         wants = f" (it also needs {', '.join(missing)})" if missing else ""
         raise RigError(f"the test rig starts privileged containers: run it as root{wants}")
+    if parts.to_be_built():
+        parts.need_go()
     if missing:
         install(missing)
 
 
 def missing_programs() -> dict[str, str]:
     """Program -> Debian package, of the programs that this machine lacks."""
-    programs = {program: package for program, package in table()["machine"].items() if not shutil.which(program)}
-    if not _keyring().exists():
-        programs[str(_keyring())] = "debian-archive-keyring"
+    programs = {program: package for program, package in parts.table()["machine"].items() if not shutil.which(program)}
+    if not KEYRING.exists():
+        programs[str(KEYRING)] = "debian-archive-keyring"
     return programs
-
-
-def _keyring() -> Path:
-    return Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def install(missing: dict[str, str]) -> None:

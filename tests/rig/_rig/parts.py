@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from _rig.cache import RIG, cache, key, made_once, scratch
-from _rig.shell import RigError, attempt, run
+from _rig.shell import RigError, attempt, last_words
+
+NO_NETWORK = ("dial tcp", "no such host", "connection refused", "i/o timeout", "TLS handshake timeout")
 
 
 class Part(NamedTuple):
@@ -45,13 +47,25 @@ def ensure(name: str) -> Path:
         raise RigError(f"there is no part called {name}; known are {', '.join(known)}")
     part = known[name]
     given = _given(part)
+    what = f"build {part.name} {part.version}" if len(given) < len(part.programs) else f"take {part.name} as given"
+    return made_once(_folder(part, given), lambda new: _fill(part, given, new), what)
+
+
+def to_be_built() -> list[str]:
+    """The parts of a demo that are neither given nor in the cache: these need Go."""
+    wanted = [part for part in parts().values() if not part.optional]
+    givens = [(part, _given(part)) for part in wanted]
+    return [
+        part.name for part, given in givens if len(given) < len(part.programs) and not _folder(part, given).is_dir()
+    ]
+
+
+def _folder(part: Part, given: dict[str, Path]) -> Path:
     module = RIG / "go" / part.name
     inputs: list[str | Path] = [part.version, part.ldflags, str(part.cgo), *sorted(part.programs.values())]
-    inputs += [module / "go.mod", module / "go.sum"]
+    inputs += [path for path in (module / "go.mod", module / "go.sum") if path.exists()]
     inputs += [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in given.values()]
-    folder = cache() / "parts" / f"{part.name}-{key(*inputs)}"
-    what = f"build {part.name} {part.version}" if len(given) < len(part.programs) else f"take {part.name} as given"
-    return made_once(folder, lambda new: _fill(part, given, new), what)
+    return cache() / "parts" / f"{part.name}-{key(*inputs)}"
 
 
 def _given(part: Part) -> dict[str, Path]:
@@ -86,7 +100,15 @@ def _go_build(part: Part, packages: list[str], target: Path, tmp: Path) -> None:
     if part.cgo:
         # Upstream's own flag: the driver library's entry points are found when it is loaded, not when this is linked.
         env["CGO_LDFLAGS"] = "-Wl,--unresolved-symbols=ignore-in-object-files"
-    run(*argv, "-o", f"{target}/", *packages, cwd=RIG / "go" / part.name, env=env)
+    module = RIG / "go" / part.name
+    result = attempt(*argv, "-o", f"{target}/", *packages, cwd=module, env=env)
+    if result.returncode != 0 and any(hint in result.stderr for hint in NO_NETWORK):
+        raise RigError(
+            f"the Go modules of {part.name} cannot be downloaded: this machine reaches no Go module proxy; connect it "
+            "or name one that it reaches (`go env -w GOPROXY=...`)"
+        )
+    if result.returncode != 0:
+        raise RigError(f"building {part.name} failed:\n{last_words(result.stderr)}")
 
 
 def need_go() -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The outside world: podman. All that the rig makes there carries the label `kubegpu-rig`, by which it is found again."""
+"""The outside world: podman. All that the rig makes there has the label `kubegpu-rig`, by which it is found again."""
 
 from __future__ import annotations
 

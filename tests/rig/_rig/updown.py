@@ -68,7 +68,7 @@ def _start_hosts(wanted: Sequence[Host], made: Made, fresh: bool) -> None:
     hosts.start(missing, made, NETWORK)
     control_plane.get_ready(made)
     hosts.let_join(wanted)
-    hosts.wait(missing, kubectl)
+    hosts.wait(wanted, kubectl)
     if missing:
         say(f"up: {', '.join(host.name for host in wanted)}")
 
