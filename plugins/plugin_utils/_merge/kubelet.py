@@ -165,7 +165,7 @@ def _render_key(text: str, key: str, value: t.Any) -> str:
     start, end = _extent(text, lines, key)
     if value is UNSET:
         return "".join([*lines[:start], *lines[end:]])
-    block = "".join(lines[start:end])
+    block = "".join(lines[start:end]).replace("\r\n", "\n")
     yaml = _round_trip(block)
     try:
         tree = yaml.load(block)
@@ -173,7 +173,7 @@ def _render_key(text: str, key: str, value: t.Any) -> str:
         raise KubeGpuError(
             f"line {start + 1}: {key} uses an anchor from elsewhere; write its value out, and run again"
         ) from exc
-    comment = _comment_of(tree, key, block)
+    comment = _comment_of(tree, key, lines[start])
     if end == start + 1 and comment and not isinstance(value, (dict, list)):
         rendered = _dump(yaml, CommentedMap({key: value}), text).rstrip("\r\n") + comment
     else:
