@@ -19,6 +19,7 @@ from _rig.shell import RigError, run
 
 FILES = PACKAGES / "files"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
+STUB = "{}: a stub of the kubegpu.nodes test rig\n"
 EPOCH = 1_767_225_600  # 2026-01-01: every file's time, so that equal inputs make equal packages
 MODULES = {"nvidia": "", "nvidia-uvm": "nvidia", "nvidia-modeset": "nvidia"}  # module -> what it depends on
 LICENCES = {"modules-open": "Dual MIT/GPL", "modules-proprietary": "NVIDIA"}
@@ -74,7 +75,7 @@ def write_deb(package: Package, sources: Sources, folder: Path) -> Path:
         Path(root).chmod(0o755)
         for kind in package.content:
             _filler(kind)(tree, package, sources)
-        tree.text(f"usr/share/doc/{package.name}/README", f"{package.name} {package.version}: a stub of the kubegpu.nodes test rig.\n")
+        tree.text(f"usr/share/doc/{package.name}/README", STUB.format(package.name))
         tree.control(package)
         for path in sorted(Path(root).rglob("*")):
             os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
@@ -85,14 +86,14 @@ def write_deb(package: Package, sources: Sources, folder: Path) -> Path:
 
 def control(package: Package) -> str:
     """The control paragraph, for the package and for the repository's index alike."""
-    fields = {"Package": package.name, "Version": package.version, "Architecture": "amd64", "Section": "utils", "Priority": "optional"}
-    fields |= {"Maintainer": "kubegpu.nodes authors <rig@kubegpu.invalid>"}
+    fields = {"Package": package.name, "Version": package.version, "Architecture": "amd64", "Section": "utils"}
+    fields |= {"Priority": "optional", "Maintainer": "kubegpu.nodes authors <rig@kubegpu.invalid>"}
     fields |= {name.capitalize(): ", ".join(items) for name, items in package.relations.items()}
     fields |= {"Description": f"stub of {package.name} for the test rig of kubegpu.nodes"}
     return "".join(f"{name}: {value}\n" for name, value in fields.items())
 
 
-# ---- kinds of content ---------------------------------------------------------------------------------------------------
+# ---- kinds of content -----------------------------------------------------------------------------------------------
 
 Filler = Callable[[Tree, Package, Sources], None]
 
@@ -130,7 +131,7 @@ def _smi(tree: Tree, package: Package, sources: Sources) -> None:
 
 def _kernel_support(tree: Tree, package: Package, sources: Sources) -> None:
     for chip in ("ga10x", "tu10x"):
-        tree.text(f"usr/lib/firmware/nvidia/{package.upstream}/gsp_{chip}.bin", "no firmware: the test rig has no GPU\n")
+        tree.text(f"usr/lib/firmware/nvidia/{package.upstream}/gsp_{chip}.bin", STUB.format(chip))
     # Written when the module is loaded: the simulated NVML reads it, and the container toolkit mounts it.
     tree.script("prerm", f"rm -f /usr/lib/firmware/nvidia/{package.upstream}/gsp_simulated.bin")
 
@@ -152,7 +153,7 @@ def _modules(tree: Tree, package: Package, licence: str) -> None:
 def _module(path: Path, name: str, needs: str, version: str, licence: str) -> None:
     """An object file with nothing but the section that `modinfo` reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    facts = {"name": name.replace("-", "_"), "version": version, "license": licence, "depends": needs, "description": "stub"}
+    facts = {"name": name.replace("-", "_"), "version": version, "license": licence, "depends": needs}
     text = "".join(f"{key}={value}\\0" for key, value in facts.items())
     source = f'__attribute__((section(".modinfo"), used)) static const char modinfo[] = "{text}";\n'
     command = ["gcc", "-x", "c", "-c", "-", "-fno-ident", "-o", str(path)]
@@ -164,8 +165,8 @@ def _module(path: Path, name: str, needs: str, version: str, licence: str) -> No
 
 def _pinning(tree: Tree, package: Package, sources: Sources) -> None:
     branch = package.upstream.split(".")[0]
-    names = "*nvidia* libcuda1 cuda-drivers*"
-    tree.text(f"usr/share/nvidia-driver-pinning/{branch}", f"Package: {names}\nPin: version {branch}.*\nPin-Priority: 1000\n")
+    pin = f"Package: *nvidia* libcuda1 cuda-drivers*\nPin: version {branch}.*\nPin-Priority: 1000\n"
+    tree.text(f"usr/share/nvidia-driver-pinning/{branch}", pin)
     target = "/etc/apt/preferences.d/nvidia-driver-pinning"
     tree.script("postinst", f"ln -sf /usr/share/nvidia-driver-pinning/{branch} {target}")
     tree.script("prerm", f"rm -f {target}")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulated GPUs: what a host's hardware is (`hardware_ini`), and the NVML library that reports it (`ensure_nvml`)."""
+"""The simulated GPUs: what a host's hardware is (`hardware_ini`), and the library that reports it (`ensure_nvml`)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from _rig.shell import RigError, run
 SOURCE = RIG / "nvml"
 CARDS = SOURCE / "cards"
 TOOLKIT = RIG / "go" / "nvidia-container-toolkit"  # its module graph brings NVIDIA's nvml.h
+SOURCES = ("nvml.c", "hardware.c", "hardware.h")
+FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden")
 SONAME = "libnvidia-ml.so.1"
 UUIDS = uuid.UUID("6b756265-6770-5500-8000-6e6f64657300")  # "kubegpu nodes" in hexadecimal, as a name space
+NOT_SUPPORTED = 3  # NVML_ERROR_NOT_SUPPORTED
 DECLARED = re.compile(r"\bDECLDIR\s+(nvml[A-Z]\w*)\s*\(")
 
 
@@ -29,7 +32,7 @@ class Driver(NamedTuple):
     cuda: str  # the newest CUDA that it supports: "13.0"
 
 
-# ---- hardware -----------------------------------------------------------------------------------------------------------
+# ---- hardware -------------------------------------------------------------------------------------------------------
 
 
 def card_names() -> list[str]:
@@ -37,9 +40,9 @@ def card_names() -> list[str]:
 
 
 def hardware_ini(card: str, count: int, host: str) -> str:
-    """The text of /etc/kubegpu-rig/hardware.ini: `count` GPUs of this card, with names of their own that no reboot changes.
+    """The text of /etc/kubegpu-rig/hardware.ini: `count` GPUs of this card, with names that no reboot changes.
 
-    Both rig-hardware (PCI devices) and the simulated NVML read it: `[card]` holds what all GPUs share, `[gpu N]` the rest.
+    rig-hardware (PCI devices) and the simulated NVML read it: `[card]` holds what all GPUs share, `[gpu N]` the rest.
     """
     if count == 0:
         return "# no NVIDIA hardware\n"
@@ -50,12 +53,12 @@ def hardware_ini(card: str, count: int, host: str) -> str:
     sections = [_section("card", profile["card"])]
     for index, slot in enumerate(slots[:count]):
         numa_node = index * profile["numa_nodes"] // len(slots)
-        sections.append(
-            _section(f"gpu {index}", _identity(card, host, index) | {"address": f"0000:{slot}", "numa_node": numa_node})
-        )
+        place = {"address": f"0000:{slot}", "numa_node": numa_node}
+        sections.append(_section(f"gpu {index}", _identity(card, host, index) | place))
     switch = profile.get("switch", {"slots": []})
     for index, slot in enumerate(switch["slots"]):
-        sections.append(_section(f"switch {index}", {"address": f"0000:{slot}", "pci_device": switch["pci_device"]}))
+        place = {"address": f"0000:{slot}", "pci_device": switch["pci_device"]}
+        sections.append(_section(f"switch {index}", place))
     return "\n".join(sections)
 
 
@@ -73,26 +76,19 @@ def _identity(card: str, host: str, index: int) -> dict[str, str | int]:
 
 
 def _section(title: str, values: dict[str, str | int]) -> str:
-    lines = [
-        f"{name} = {f'{value:#x}' if name.startswith('pci_') and isinstance(value, int) else value}"
-        for name, value in values.items()
-    ]
-    return "\n".join([f"[{title}]", *lines, ""])
+    return "\n".join([f"[{title}]", *(f"{name} = {_shown(name, value)}" for name, value in values.items()), ""])
 
 
-# ---- library ------------------------------------------------------------------------------------------------------------
+def _shown(name: str, value: str | int) -> str:
+    return f"{value:#x}" if name.startswith("pci_") and isinstance(value, int) else str(value)
+
+
+# ---- library --------------------------------------------------------------------------------------------------------
 
 
 def ensure_nvml(driver: Driver) -> Path:
     """The folder with this driver's userland: libnvidia-ml.so.<version>, libcuda.so.<version>."""
-    inputs = (
-        *driver,
-        (TOOLKIT / "go.sum").read_bytes(),
-        SOURCE / "nvml.c",
-        SOURCE / "hardware.c",
-        SOURCE / "hardware.h",
-        Path(__file__),
-    )
+    inputs = (*driver, TOOLKIT / "go.sum", *(SOURCE / name for name in SOURCES), Path(__file__))
     folder = cache() / "nvml" / f"{driver.version}-{key(*inputs)}"
     return made_once(folder, lambda new: _compile(driver, new), f"compile the simulated NVML {driver.version}")
 
@@ -103,46 +99,29 @@ def _compile(driver: Driver, folder: Path) -> None:
     absent.write_text(absent_functions((headers / "nvml.h").read_text()))
     major, minor = driver.cuda.split(".")
     defines = [f'-DDRIVER_VERSION="{driver.version}"', f"-DCUDA_VERSION={int(major) * 1000 + int(minor) * 10}"]
-    flags = [
-        "-std=gnu11",
-        "-O2",
-        "-fPIC",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-fvisibility=hidden",
-        "-ffile-prefix-map=" + str(RIG) + "=.",
-    ]
-    run("gcc", *flags, *defines, "-isystem", headers, SOURCE / "nvml.c", SOURCE / "hardware.c", absent,
-        *shared(SONAME), "-o", folder / f"libnvidia-ml.so.{driver.version}")  # fmt: skip
+    sources = [SOURCE / "nvml.c", SOURCE / "hardware.c", absent]
+    library = folder / f"libnvidia-ml.so.{driver.version}"
+    run("gcc", *FLAGS, *defines, "-isystem", headers, *sources, *_shared(SONAME), "-o", library)
     absent.unlink()
     empty = folder / "empty.c"
     empty.write_text("")
-    run("gcc", empty, *shared("libcuda.so.1"), "-o", folder / f"libcuda.so.{driver.version}")
+    run("gcc", empty, *_shared("libcuda.so.1"), "-o", folder / f"libcuda.so.{driver.version}")
     empty.unlink()
 
 
-def shared(soname: str) -> tuple[str, ...]:
+def _shared(soname: str) -> tuple[str, ...]:
     return ("-shared", "-s", "-Wl,--build-id=none", f"-Wl,-soname,{soname}")
 
 
 def absent_functions(header: str) -> str:
-    """C that defines every function of nvml.h as "not supported", weakly: what nvml.c defines takes its place when linked.
+    """C that defines every function of nvml.h as "not supported", weakly: what nvml.c defines takes its place.
 
     A caller that looks a function up by name and does not find it may crash or refuse the whole library.
     """
     names = sorted(set(DECLARED.findall(header)))
     weak = '__attribute__((weak, alias("not_supported"), visibility("default")))'
-    return "\n".join(
-        [
-            "static int not_supported(void)",
-            "{",
-            "    return 3;",
-            "}",
-            *(f"int {name}(void) {weak};" for name in names),
-            "",
-        ]
-    )
+    answer = ["static int not_supported(void)", "{", f"    return {NOT_SUPPORTED};", "}"]
+    return "\n".join([*answer, *(f"int {name}(void) {weak};" for name in names), ""])
 
 
 def _header_folder() -> Path:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Container images without a registry: OCI image layouts as tar files, written by hand from programs that are at hand."""
+"""Container images without a registry: OCI image layouts as tar files, from programs that are at hand."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PLUGIN = "k8s-device-plugin"
 PAUSE = RIG / "images" / "pause.c"
 LIBRARIES = "lib/x86_64-linux-gnu"
 GLIBC = ("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1")
-APPLETS = ("sh", "cat", "echo", "env", "false", "grep", "head", "ls", "sed", "sleep", "sort", "tail", "test", "true", "wc")
+APPLETS = "sh cat echo env false grep head ls sed sleep sort tail test true wc".split()
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-MERGED = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}  # as every distribution has it now
+MERGED = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 
 MEDIA = "application/vnd.oci.image"
 
@@ -37,7 +37,7 @@ class Image(NamedTuple):
     env: tuple[str, ...] = ()
 
 
-# ---- the rig's images ---------------------------------------------------------------------------------------------------
+# ---- the rig's images -----------------------------------------------------------------------------------------------
 
 
 def ensure_images() -> Path:
@@ -63,9 +63,9 @@ def _pause(folder: Path) -> Image:
 
 def _device_plugin(programs: Path, userland: Path) -> Image:
     files = {f"usr/bin/{path.name}": path.read_bytes() for path in sorted(programs.iterdir())}
-    version = parts.parts()[PLUGIN].version
+    name = f"nvcr.io/nvidia/k8s-device-plugin:{parts.parts()[PLUGIN].version}"
     env = ("NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility")
-    return Image(f"nvcr.io/nvidia/k8s-device-plugin:{version}", ["nvidia-device-plugin"], files | _glibc(userland), MERGED, env)
+    return Image(name, ["nvidia-device-plugin"], files | _glibc(userland), MERGED, env)
 
 
 def _gpu_proof(userland: Path) -> Image:
@@ -79,10 +79,11 @@ def _glibc(userland: Path) -> dict[str, bytes]:
     files = {f"usr/{LIBRARIES}/{name}": (userland / LIBRARIES / name).read_bytes() for name in GLIBC}
     loader = "ld-linux-x86-64.so.2"
     files |= {f"usr/lib64/{loader}": (userland / LIBRARIES / loader).read_bytes()}
-    return files | {"etc/ld.so.conf": b"include /etc/ld.so.conf.d/*.conf\n"}  # the container toolkit adds a folder of its own
+    # The container toolkit adds a folder of its own to the loader's.
+    return files | {"etc/ld.so.conf": b"include /etc/ld.so.conf.d/*.conf\n"}
 
 
-# ---- the format: https://github.com/opencontainers/image-spec -------------------------------------------------------------
+# ---- the format: https://github.com/opencontainers/image-spec -------------------------------------------------------
 
 
 def image_tar(image: Image) -> bytes:
@@ -106,11 +107,13 @@ def image_tar(image: Image) -> bytes:
             "layers": [_descriptor("layer.v1.tar+gzip", packed)],
         }
     )
-    name = {"io.containerd.image.name": image.reference, "org.opencontainers.image.ref.name": image.reference.rpartition(":")[2]}
-    entry = _descriptor("manifest.v1+json", manifest) | {"annotations": name}
+    tag = image.reference.rpartition(":")[2]
+    names = {"io.containerd.image.name": image.reference, "org.opencontainers.image.ref.name": tag}
+    entry = _descriptor("manifest.v1+json", manifest) | {"annotations": names}
     index = {"schemaVersion": 2, "mediaType": f"{MEDIA}.index.v1+json", "manifests": [entry]}
-    blobs = {f"blobs/sha256/{_digest(blob)[7:]}": blob for blob in (config, manifest, packed)}
-    return _tar(_member(path, blob, 0o644) for path, blob in {"oci-layout": _json({"imageLayoutVersion": "1.0.0"}), "index.json": _json(index), **blobs}.items())
+    files = {"oci-layout": _json({"imageLayoutVersion": "1.0.0"}), "index.json": _json(index)}
+    files |= {f"blobs/sha256/{_digest(blob)[7:]}": blob for blob in (config, manifest, packed)}
+    return _tar(_member(path, blob, 0o644) for path, blob in files.items())
 
 
 def layer_tar(files: dict[str, bytes], links: dict[str, str]) -> bytes:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which stub packages there are: packages/packages.toml spelled out, one `Package` for each .deb. Nothing is written here."""
+"""Which stub packages there are: packages/packages.toml spelled out, one `Package` for each .deb."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Package(NamedTuple):
 class Repository(NamedTuple):
     name: str
     paths: list[str]  # below the served folder; all have the same packages
-    key_name: str  # the file beside the packages that holds the public key, below the served folder for each path
+    key_name: str  # the file with the public key, seen from each path
     packages: list[Package]
 
 
@@ -50,7 +50,8 @@ def repositories(entries: dict[str, Any]) -> list[Repository]:
         paths = [f"compute/cuda/repos/{release}/x86_64" for release in entry["releases"]]
         driver = [package for driver in drivers(entries) for package in _driver_packages(entry, driver)]
         found.append(Repository(f"cuda-{family}", paths, "3bf863cc.pub", [*driver, *cuda]))
-    toolkit = [_package(row, version, "1") for version in entries["toolkit"]["versions"] for row in entries["toolkit"]["package"]]
+    rows, versions = entries["toolkit"]["package"], entries["toolkit"]["versions"]
+    toolkit = [_package(row, version, "1") for version in versions for row in rows]
     found.append(Repository("container-toolkit", ["libnvidia-container/stable/deb/amd64"], "../../../gpgkey", toolkit))
     return found
 

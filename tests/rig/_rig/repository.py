@@ -27,7 +27,7 @@ OWNER = "kubegpu.nodes test rig"
 
 
 def ensure_repositories() -> Path:
-    """A folder to serve over HTTPS: the repositories, each with its public key, and the file `fingerprint` of that key."""
+    """A folder to serve over HTTPS: the repositories, each with its public key, and that key's `fingerprint`."""
     signing_key = ensure_signing_key()
     entries = packages.table()
     userland = {driver.version: ensure_nvml(driver) for driver in packages.drivers(entries)}
@@ -35,8 +35,8 @@ def ensure_repositories() -> Path:
     toolkit = parts.ensure(TOOLKIT)
     sources = Sources(userland, smi / "usr/lib/nvidia/current/nvidia-smi", toolkit / "bin")
     code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py")]
-    inputs = [PACKAGES, *code, *(folder.name for folder in [*userland.values(), smi, toolkit]), signing_key / "fingerprint"]
-    folder = cache() / "apt" / key(*inputs)
+    names = [folder.name for folder in (*userland.values(), smi, toolkit)]
+    folder = cache() / "apt" / key(PACKAGES, *code, *names, signing_key / "fingerprint")
 
     def make(new: Path) -> None:
         (new / "fingerprint").write_bytes((signing_key / "fingerprint").read_bytes())
@@ -51,7 +51,8 @@ def _fill(root: Path, repository: Repository, sources: Sources, signing_key: Pat
     first, *others = [root / path for path in repository.paths]
     first.mkdir(parents=True)
     debs = [write_deb(package, sources, first) for package in repository.packages]
-    index = "\n".join(index_entry(package, deb) for package, deb in zip(repository.packages, debs, strict=True)).encode()
+    entries = [index_entry(*pair) for pair in zip(repository.packages, debs, strict=True)]
+    index = "\n".join(entries).encode()
     files = {"Packages": index, "Packages.gz": gzip.compress(index, mtime=0)}
     for name, content in files.items():
         (first / name).write_bytes(content)
@@ -70,7 +71,11 @@ def index_entry(package: Package, deb: Path) -> str:
     """The package's paragraph in `Packages`."""
     content = deb.read_bytes()
     sums = {"MD5sum": hashlib.md5(content), "SHA256": hashlib.sha256(content)}
-    lines = [f"Filename: ./{deb.name}", f"Size: {len(content)}", *(f"{name}: {digest.hexdigest()}" for name, digest in sums.items())]
+    lines = [
+        f"Filename: ./{deb.name}",
+        f"Size: {len(content)}",
+        *(f"{name}: {digest.hexdigest()}" for name, digest in sums.items()),
+    ]
     return control(package) + "\n".join([*lines, ""])
 
 
@@ -82,7 +87,7 @@ def release(label: str, files: dict[str, bytes]) -> str:
     return "\n".join([*lines, ""])
 
 
-# ---- the signing key ----------------------------------------------------------------------------------------------------
+# ---- the signing key ------------------------------------------------------------------------------------------------
 
 
 def ensure_signing_key() -> Path:
