@@ -88,7 +88,7 @@ def _shown(name: str, value: str | int) -> str:
 
 def ensure_nvml(driver: Driver) -> Path:
     """The folder with this driver's userland: libnvidia-ml.so.<version>, libcuda.so.<version>."""
-    inputs = (*driver, TOOLKIT / "go.sum", *(SOURCE / name for name in SOURCES), Path(__file__))
+    inputs: list[str | Path] = [*driver, TOOLKIT / "go.sum", *(SOURCE / name for name in SOURCES), Path(__file__)]
     folder = cache() / "nvml" / f"{driver.version}-{key(*inputs)}"
     return made_once(folder, lambda new: _compile(driver, new), f"compile the simulated NVML {driver.version}")
 

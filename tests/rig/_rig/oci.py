@@ -22,7 +22,7 @@ PLUGIN = "k8s-device-plugin"
 PAUSE = RIG / "images" / "pause.c"
 LIBRARIES = "lib/x86_64-linux-gnu"
 GLIBC = ("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1")
-APPLETS = "sh cat echo env false grep head ls sed sleep sort tail test true wc".split()
+APPLETS = ("sh", "cat", "echo", "env", "false", "grep", "head", "ls", "sed", "sleep", "sort", "tail", "true", "wc")
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MERGED = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 

@@ -70,12 +70,7 @@ def _fill(root: Path, repository: Repository, sources: Sources, signing_key: Pat
 def index_entry(package: Package, deb: Path) -> str:
     """The package's paragraph in `Packages`."""
     content = deb.read_bytes()
-    sums = {"MD5sum": hashlib.md5(content), "SHA256": hashlib.sha256(content)}
-    lines = [
-        f"Filename: ./{deb.name}",
-        f"Size: {len(content)}",
-        *(f"{name}: {digest.hexdigest()}" for name, digest in sums.items()),
-    ]
+    lines = [f"Filename: ./{deb.name}", f"Size: {len(content)}", f"SHA256: {hashlib.sha256(content).hexdigest()}"]
     return control(package) + "\n".join([*lines, ""])
 
 
