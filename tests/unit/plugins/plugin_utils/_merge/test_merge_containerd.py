@@ -224,7 +224,7 @@ def written(name: str, table: dict[str, t.Any], comment: str) -> str:
     return "\n".join([*lines, "", ""])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None)
 @given(
     st.dictionaries(NAMES, TABLES, max_size=3),
     st.dictionaries(NAMES, TABLES, max_size=3),
