@@ -86,7 +86,7 @@ def _env() -> None:
         "KUBEGPU_RIG_STATE": state(),
         "KUBEGPU_RIG_REPO": control_plane.repositories_url(),
         "KUBEGPU_RIG_REPO_KEY_FINGERPRINT": (made.repositories / "fingerprint").read_text().strip(),
-        "PATH": f"{made.kubernetes / 'bin'}:{os.environ['PATH']}",
     }
     for name, value in values.items():
         print(f"export {name}={shlex.quote(str(value))}")
+    print(f'export PATH={shlex.quote(str(made.kubernetes / "bin"))}:"$PATH"')
