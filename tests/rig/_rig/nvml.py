@@ -94,19 +94,27 @@ def ensure_nvml(driver: Driver) -> Path:
 
 
 def _compile(driver: Driver, folder: Path) -> None:
-    headers = _header_folder()
-    absent = folder / "absent.c"
-    absent.write_text(absent_functions((headers / "nvml.h").read_text()))
-    major, minor = driver.cuda.split(".")
-    defines = [f'-DDRIVER_VERSION="{driver.version}"', f"-DCUDA_VERSION={int(major) * 1000 + int(minor) * 10}"]
-    sources = [SOURCE / "nvml.c", SOURCE / "hardware.c", absent]
-    library = folder / f"libnvidia-ml.so.{driver.version}"
-    run("gcc", *FLAGS, *defines, "-isystem", headers, *sources, *_shared(SONAME), "-o", library)
-    absent.unlink()
+    compile_nvml(driver, folder / f"libnvidia-ml.so.{driver.version}")
     empty = folder / "empty.c"
     empty.write_text("")
     run("gcc", empty, *_shared("libcuda.so.1"), "-o", folder / f"libcuda.so.{driver.version}")
     empty.unlink()
+
+
+def compile_nvml(driver: Driver, library: Path, root: str = "") -> None:
+    """Compile the simulated NVML; `root` is a folder that stands in for `/`."""
+    headers = _header_folder()
+    absent = library.with_name("absent.c")
+    absent.write_text(absent_functions((headers / "nvml.h").read_text()))
+    major, minor = driver.cuda.split(".")
+    defines = [
+        f'-DDRIVER_VERSION="{driver.version}"',
+        f"-DCUDA_VERSION={int(major) * 1000 + int(minor) * 10}",
+        f'-DROOT="{root}"',
+    ]
+    sources = [SOURCE / "nvml.c", SOURCE / "hardware.c", absent]
+    run("gcc", *FLAGS, *defines, "-isystem", headers, *sources, *_shared(SONAME), "-o", library)
+    absent.unlink()
 
 
 def _shared(soname: str) -> tuple[str, ...]:

@@ -43,8 +43,8 @@ static void assign(struct nvmlDevice_st *gpu, const char *key, const char *value
 
 static bool node_exists(const struct nvmlDevice_st *gpu)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/dev/nvidia%llu", gpu->minor);
+    char path[256];
+    snprintf(path, sizeof path, ROOT "/dev/nvidia%llu", gpu->minor);
     return access(path, F_OK) == 0;
 }
 

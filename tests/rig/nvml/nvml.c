@@ -1,7 +1,8 @@
 /*
  * A simulated libnvidia-ml.so.1: enough of NVML for nvidia-smi, NVIDIA's device plugin, GPU feature discovery, the container
  * toolkit and pynvml to work on a machine without a GPU. The GPUs come from a description file (hardware.h), the driver's
- * version is fixed when this is compiled (DRIVER_VERSION, CUDA_VERSION), the loaded module's is read from /proc.
+ * version is fixed when this is compiled (DRIVER_VERSION, CUDA_VERSION), the loaded module's is read from /proc. ROOT is
+ * what every path begins with: nothing, but for tests.
  * Functions of nvml.h that are not here answer NVML_ERROR_NOT_SUPPORTED (see _rig/nvml.py, absent_functions).
  */
 #define NVML_NO_UNVERSIONED_FUNC_DEFS
@@ -21,9 +22,9 @@
 #include <unistd.h>
 
 /* The container toolkit mounts a driver's gsp*.bin files into containers, so this description is the same there. */
-#define DESCRIPTION "/lib/firmware/nvidia/" DRIVER_VERSION "/gsp_simulated.bin"
-#define LOADED_VERSION "/proc/driver/nvidia/version"
-#define CONTROL_NODE "/dev/nvidiactl"
+#define DESCRIPTION ROOT "/lib/firmware/nvidia/" DRIVER_VERSION "/gsp_simulated.bin"
+#define LOADED_VERSION ROOT "/proc/driver/nvidia/version"
+#define CONTROL_NODE ROOT "/dev/nvidiactl"
 #define MIB 1048576ULL
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
