@@ -115,6 +115,10 @@ class Cluster:
             return exc.status, exc.headers or {}, _bytes(exc.body)
         except urllib3.exceptions.HTTPError as exc:
             raise self._unreachable(exc) from exc
+        except AttributeError as exc:  # client 36.0 stumbles over its own error of TLS, which has no body to decode
+            if not isinstance(exc.__context__, client.ApiException):
+                raise
+            raise self._unreachable(exc) from exc
 
     def _unreachable(self, exc: BaseException) -> KubeGpuError:
         return KubeGpuError(f"The API server {self.server} cannot be reached: {in_words(exc)}.")

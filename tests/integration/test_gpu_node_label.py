@@ -24,17 +24,20 @@ OWNED = "kubegpu.io/owned-labels"
 TAINT = {"key": "example.org/test", "value": "yes", "effect": "NoSchedule"}
 NODES = 5
 
+Api = Any  # a CoreV1Api; its models say of every field that it may be missing
+
 
 @pytest.fixture(scope="module")
-def admin(request: pytest.FixtureRequest) -> client.CoreV1Api:
+def admin(request: pytest.FixtureRequest) -> Api:
     path = os.environ.get("KUBEGPU_ADMIN_KUBECONFIG")
     if not (path and os.environ.get("KUBECONFIG")):
         path = request.getfixturevalue("control_plane").env["KUBEGPU_ADMIN_KUBECONFIG"]
-    return client.CoreV1Api(config.new_client_from_config(path))
+    connect: Any = config.new_client_from_config  # it has no types of its own
+    return client.CoreV1Api(connect(path))
 
 
 @pytest.fixture(scope="module")
-def names(admin: client.CoreV1Api) -> Iterator[list[str]]:
+def names(admin: Api) -> Iterator[list[str]]:
     made = [f"label-test-{uuid.uuid4().hex[:8]}-{number}" for number in range(NODES)]
     try:
         for name in made:
@@ -88,7 +91,7 @@ STEPS: dict[str, tuple[dict[str, Any], str, dict[str, str], list[str]]] = {
 }
 
 
-def test_the_twelve_runs(admin: client.CoreV1Api, names: list[str]) -> None:
+def test_the_twelve_runs(admin: Api, names: list[str]) -> None:
     for step, (wish, state, labels, taints) in STEPS.items():
         options = {"nodes": [{"name": names[0], **wish}], "owner": "kubegpu.io", "state": state}
         before = admin.read_node(names[0])
@@ -110,7 +113,7 @@ def test_the_twelve_runs(admin: client.CoreV1Api, names: list[str]) -> None:
     assert OWNED not in (admin.read_node(names[0]).metadata.annotations or {})
 
 
-def test_pages_and_one_patch_for_each_node_that_differs(admin: client.CoreV1Api, names: list[str]) -> None:
+def test_pages_and_one_patch_for_each_node_that_differs(admin: Api, names: list[str]) -> None:
     admin.patch_node(names[0], {"metadata": {"labels": {"example.org/x": "1"}}})
     options = {"nodes": [{"name": name, "labels": {"example.org/x": "1"}} for name in names], "page_size": 2}
     pages = -(-len(admin.list_node().items) // 2)
@@ -121,7 +124,7 @@ def test_pages_and_one_patch_for_each_node_that_differs(admin: client.CoreV1Api,
     assert all("example.org/x" not in admin.read_node(name).metadata.labels for name in names)
 
 
-def test_gfd_keeps_its_labels(admin: client.CoreV1Api, names: list[str]) -> None:
+def test_gfd_keeps_its_labels(admin: Api, names: list[str]) -> None:
     product, nfd = "nvidia.com/gpu.product", "nfd.node.kubernetes.io/feature-labels"
     theirs_now = {"labels": {product: "A-SHARED"}, "annotations": {nfd: product}}
     admin.patch_node(names[1], {"metadata": theirs_now})
@@ -132,7 +135,7 @@ def test_gfd_keeps_its_labels(admin: client.CoreV1Api, names: list[str]) -> None
     assert admin.read_node(names[1]).metadata.labels == {"zone": "a", product: "A-SHARED"}
 
 
-def test_missing_nodes_are_named_and_the_others_done(admin: client.CoreV1Api, names: list[str]) -> None:
+def test_missing_nodes_are_named_and_the_others_done(admin: Api, names: list[str]) -> None:
     result = label(nodes=[{"name": name, "labels": {"example.org/m": "1"}} for name in ("nowhere", names[2])])
     assert "Not in the cluster" in result["msg"]
     assert (result["missing"], result["changed"]) == (["nowhere"], True)
@@ -146,7 +149,7 @@ def test_reading_all_nodes(names: list[str]) -> None:
     assert result["requests"]["patch"] == 0
 
 
-def test_what_we_accept_the_server_accepts_too(admin: client.CoreV1Api, names: list[str]) -> None:
+def test_what_we_accept_the_server_accepts_too(admin: Api, names: list[str]) -> None:
     odd = {"a.b-c.d/" + "x" * 63: "y" * 63, "A_b.c-1": "", "n": "0.5"}
     annotations = {"Example.com/Owner": "any text: ü\n"}
     wish = {"name": names[3], "labels": odd, "annotations": annotations}

@@ -91,6 +91,26 @@ def test_an_older_client_raises_where_a_newer_one_hands_over() -> None:
     assert len(slept) == 1
 
 
+def stumble() -> AttributeError:
+    try:
+        try:
+            raise ApiException(status=0, reason="SSLError: CERTIFICATE_VERIFY_FAILED")
+        except ApiException as error:
+            t.cast(t.Any, error.body).decode()
+    except AttributeError as error:
+        return error
+    raise AssertionError
+
+
+def test_a_client_that_stumbles_over_its_own_error() -> None:
+    it, _api, _slept = cluster(stumble())
+    with pytest.raises(KubeGpuError, match="its certificate is not signed by the authority"):
+        it.node("n1")
+    it, _api, _slept = cluster(AttributeError("ours"))
+    with pytest.raises(AttributeError, match="ours"):
+        it.node("n1")
+
+
 def test_gives_up_on_an_overloaded_server() -> None:
     it, _api, slept = cluster(*[status(429)] * 20)
     with pytest.raises(KubeGpuError, match=r"\(429\): it is overloaded and asked 8 times to wait"):
