@@ -5,6 +5,12 @@
 
 from __future__ import annotations
 
+import typing as t
+from collections.abc import Mapping
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
+
 DOCUMENTATION = r"""
 name: gpu_plan
 short_description: What has to happen on a GPU host, or why it is refused
@@ -134,12 +140,6 @@ _value:
       type: list
       elements: str
 """
-
-import typing as t
-from collections.abc import Mapping
-
-from ansible.errors import AnsibleFilterError
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 
 
 def gpu_plan(facts: t.Any, wishes: t.Any) -> dict[str, t.Any]:
