@@ -44,7 +44,7 @@ def parse(text: str) -> Data:
         with contextlib.suppress(tomllib.TOMLDecodeError):
             return tomllib.loads(text)
     try:
-        return t.cast(Data, tomlkit.parse(text).unwrap())
+        return tomlkit.parse(text).unwrap()
     except TOMLKitError as exc:
         line = getattr(exc, "line", None)
         where = f"line {line}" if line else "no one line to name"
@@ -215,7 +215,7 @@ def _key(key: str) -> str:
 
 
 def _literal(value: t.Any) -> str:
-    return tomlkit.item(value).as_string()
+    return str(tomlkit.item(value).as_string())
 
 
 def newline_of(text: str) -> str:
