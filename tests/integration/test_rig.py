@@ -21,6 +21,7 @@ import pytest
 from conftest import CHECKOUT
 
 RIG = CHECKOUT / "tests" / "rig" / "rig"
+STATE = Path(os.environ.get("KUBEGPU_RIG_STATE", "/run/kubegpu-rig"))
 OF_CONTAINERS = {"conmon", "podman", "netavark", "aardvark-dns", "runc", "crun"}
 # Counters and state of the running kernel, not settings.
 MOVING_SYSCTLS = (
@@ -55,11 +56,10 @@ def container_ids() -> dict[str, str]:
 
 
 def nodes() -> set[str]:
-    kubeconfig = "/run/kubegpu-rig/admin.kubeconfig"
     exports = [line.removeprefix("export ") for line in rig("env").splitlines()]
     path = dict(line.split("=", 1) for line in exports)["PATH"]
     kubectl = Path(path.split(":")[0]) / "kubectl"
-    listed = printed(str(kubectl), f"--kubeconfig={kubeconfig}", "get", "nodes", "--output=name")
+    listed = printed(str(kubectl), f"--kubeconfig={STATE}/admin.kubeconfig", "get", "nodes", "--output=name")
     return {line.removeprefix("node/") for line in listed}
 
 
@@ -75,7 +75,7 @@ def machine() -> dict[str, Any]:
         "firewall": sorted(_firewall()),
         "volumes": sorted(printed("podman", "volume", "ls", "--quiet")),
         "networks": sorted(printed("podman", "network", "ls", "--quiet")),
-        "state": Path("/run/kubegpu-rig").exists(),
+        "state": STATE.exists(),
     }
 
 

@@ -152,6 +152,11 @@ def last_lines(name: str) -> str:
     return last_words(said, 20)
 
 
+def ever_started() -> list[str]:
+    """The names of all hosts that were started, also of those whose start was cut short."""
+    return [path.name for path in (state() / "hosts").glob("*")]
+
+
 def forget(names: Sequence[str], kubectl: Path | None) -> None:
     """Remove hosts, their Node objects if the API server is asked, and their files."""
     remove(*names)

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from _rig.podman import podman
@@ -14,6 +15,8 @@ from _rig.shell import attempt
 
 FIREWALLS = ("iptables", "ip6tables")
 CHAIN_PREFIX = "NETAVARK"
+NAMESPACES = Path("/run/netns")
+ADDRESSES = Path("/run/containers/networks/ipam.db")  # which container has which address
 MOUNTS = ("/run/netns", "/var/lib/containers/storage")
 CGROUPS = "/sys/fs/cgroup"
 
@@ -23,13 +26,17 @@ def record(path: Path) -> None:
     if path.exists():
         return
     part = path.with_suffix(".part")
-    part.write_text(json.dumps({"mounts": list(_mounts()), "chains": _has_chains(), "cgroups": list(_cgroups())}))
+    part.write_text(
+        json.dumps(
+            {"mounts": list(_mounts()), "chains": _has_chains(), "cgroups": _cgroups(), "namespaces": _namespaces()}
+        )
+    )
     part.rename(path)
 
 
 def sweep(path: Path) -> None:
-    """Remove what was not there before. While anybody's container is there, it is podman's and not ours."""
-    if not path.exists() or podman("ps", "--all", "--quiet").strip():
+    """Remove what was not there before. While anybody's container runs, of whatever storage, it is not ours."""
+    if not path.exists() or podman("ps", "--all", "--quiet").strip() or _conmons():
         return
     before = json.loads(path.read_text())
     if not before["chains"]:
@@ -37,8 +44,51 @@ def sweep(path: Path) -> None:
             _remove_chains(firewall)
     for mount in [mount for mount in reversed(list(_mounts())) if mount not in before["mounts"]]:
         attempt("umount", mount)
+    for namespace in [name for name in _namespaces() if name not in before["namespaces"]]:
+        Path(namespace).unlink(missing_ok=True)
+    ADDRESSES.unlink(missing_ok=True)
     for folder in [folder for folder in _cgroups() if folder not in before["cgroups"]]:
         _remove_cgroup(Path(folder))
+
+
+def end_orphans(names: Collection[str]) -> None:
+    """End containers of these names that podman does not know: it was killed between starting and noting them."""
+    for process, argv in _conmons():
+        if _option(argv, "-n") in names and not Path(_option(argv, "-b")).exists():
+            attempt(_option(argv, "-r"), "delete", "--force", _option(argv, "-c"))
+            _wait_until_gone(process)
+
+
+def let_podman_finish(label: str) -> None:
+    """Wait for a `podman run` of the rig whose rig was killed: its container must be there before it can be removed."""
+    for process, argv in _processes():
+        if Path(argv[0]).name == "podman" and any(word.startswith(f"--label={label}=") for word in argv):
+            _wait_until_gone(process)
+
+
+def _conmons() -> list[tuple[Path, list[str]]]:
+    """The processes that watch over a container each, whoever started them."""
+    return [(process, argv) for process, argv in _processes() if Path(argv[0]).name == "conmon"]
+
+
+def _processes() -> Iterator[tuple[Path, list[str]]]:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            argv = (process / "cmdline").read_text(errors="replace").split("\0")
+        except OSError:
+            continue  # it has ended meanwhile
+        if argv[0]:
+            yield process, argv
+
+
+def _option(argv: list[str], name: str) -> str:
+    return argv[argv.index(name) + 1] if name in argv[:-1] else ""
+
+
+def _wait_until_gone(process: Path, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while process.exists() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def _mounts() -> Iterator[str]:
@@ -46,6 +96,10 @@ def _mounts() -> Iterator[str]:
         point = line.split()[4]
         if point.startswith(MOUNTS):
             yield point
+
+
+def _namespaces() -> list[str]:
+    return [str(path) for path in NAMESPACES.glob("netns-*")]
 
 
 def _cgroups() -> list[str]:

@@ -26,7 +26,8 @@ class Container(NamedTuple):
 
 
 def podman(*argv: str | Path) -> str:
-    return run("podman", *podman_options(read_machine()).podman, *argv)
+    """Run podman to its end, for when it is cut short addresses and processes are left that it knows nothing of."""
+    return run("podman", *podman_options(read_machine()).podman, *argv, shielded=True)
 
 
 def containers() -> dict[str, Container]:

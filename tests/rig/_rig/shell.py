@@ -25,10 +25,14 @@ def say(text: str) -> None:
 
 
 def run(
-    *argv: str | Path, stdin: str | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    *argv: str | Path,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    shielded: bool = False,
 ) -> str:
     """Run a program to its end and return what it printed; its failure is a RigError with its last words."""
-    result = attempt(*argv, stdin=stdin, env=env, cwd=cwd)
+    result = attempt(*argv, stdin=stdin, env=env, cwd=cwd, shielded=shielded)
     if result.returncode != 0:
         words = last_words(result.stderr or result.stdout)
         raise RigError(f"`{_shown(argv)}` ended with {result.returncode}:\n{words}")
@@ -36,9 +40,16 @@ def run(
 
 
 def attempt(
-    *argv: str | Path, stdin: str | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    *argv: str | Path,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    shielded: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program whose failure is an answer; a missing program answers 127."""
+    """Run a program whose failure is an answer; a missing program answers 127.
+
+    A shielded program is not reached by what ends the rig (Ctrl-C, a killed process group): it comes to its end.
+    """
     command = [str(word) for word in argv]
     try:
         return subprocess.run(
@@ -49,6 +60,7 @@ def attempt(
             text=True,
             errors="replace",
             cwd=cwd,
+            start_new_session=shielded,
             env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
         )
     except FileNotFoundError as error:

@@ -39,6 +39,7 @@ def up(fleets: Sequence[str], fresh: bool, kwok_nodes: int) -> None:
 
 
 def _prepare_machine() -> None:
+    leftovers.let_podman_finish(LABEL)
     state().mkdir(parents=True, exist_ok=True, mode=0o755)
     sysctl.prepare(state() / "sysctl.json")
     leftovers.record(state() / "podman.json")
@@ -78,11 +79,12 @@ def down(fleets: Sequence[str]) -> None:
     if not shutil.which("podman"):
         return
     with locked(lock_file(), BUSY):
-        found = containers()
+        leftovers.let_podman_finish(LABEL)
         if fleets:
             _remove_fleets(fleets)
         else:
-            remove(*found)
+            remove(*containers())
+            leftovers.end_orphans([control_plane.NAME, *hosts.ever_started()])
             _tidy_machine()
     if not fleets:
         lock_file().unlink(missing_ok=True)
