@@ -12,14 +12,8 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeG
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.kubelet import SECRET
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _kubelet_gates
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._config_action import ConfigAction, Data
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._merge import kubelet
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._merge.result import Merged
-
-try:
-    from ansible_collections.kubegpu.nodes.plugins.plugin_utils._merge import kubelet
-except ImportError as exc:
-    MISSING: str | None = str(exc)
-else:
-    MISSING = None
 
 
 class ActionModule(ConfigAction):
@@ -38,10 +32,8 @@ class ActionModule(ConfigAction):
     SECRET = SECRET
 
     def merged(self, text: str, arguments: Data) -> tuple[Merged, Data]:
-        if MISSING:
-            raise KubeGpuError(
-                f"is not read: the controller lacks the Python package ruamel.yaml ({MISSING}); install it"
-            )
+        if kubelet.MISSING:
+            raise KubeGpuError(f"is not read: {kubelet.MISSING}")
         if arguments["state"] == "absent":
             return self._absent(text)
         if not text:

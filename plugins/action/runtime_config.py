@@ -10,13 +10,8 @@ import typing as t
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.containers import SECRET
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._config_action import ConfigAction, Data
-
-try:
-    from ansible_collections.kubegpu.nodes.plugins.plugin_utils._merge import containerd
-except ImportError as exc:
-    MISSING: str | None = str(exc)
-else:
-    MISSING = None
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._merge import containerd
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._merge.toml_text import MISSING
 
 if t.TYPE_CHECKING:
     from ansible_collections.kubegpu.nodes.plugins.plugin_utils._merge.result import Merged
@@ -37,7 +32,7 @@ class ActionModule(ConfigAction):
 
     def merged(self, text: str, arguments: Data) -> tuple[Merged, Data]:
         if MISSING:
-            raise KubeGpuError(f"is not read: the controller lacks the Python package tomlkit ({MISSING}); install it")
+            raise KubeGpuError(f"is not read: {MISSING}")
         wish = containerd.Wish(
             state=arguments["state"],
             name=arguments["name"],

@@ -19,9 +19,15 @@ import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._merge.result import Merged
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
+
+try:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+    from ruamel.yaml.error import YAMLError
+except ImportError as error:
+    MISSING: str | None = f"the controller lacks the Python package ruamel.yaml ({error}); install it"
+else:
+    MISSING = None
 
 Path = tuple[str, ...]
 Data = dict[str, t.Any]

@@ -16,9 +16,15 @@ import re
 import sys
 import typing as t
 
-import tomlkit
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
-from tomlkit.exceptions import TOMLKitError
+
+try:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+except ImportError as error:
+    MISSING: str | None = f"the controller lacks the Python package tomlkit ({error}); install it"
+else:
+    MISSING = None
 
 HEADER_MARK = "added by kubegpu.nodes"
 BEFORE = "kubegpu.nodes: before"  # a line's mark: what its value was before ours, as TOML or the word unset
