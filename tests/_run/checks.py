@@ -25,6 +25,7 @@ CORES = (
 # ansible-test fetches a bootstrap script for pip from a server of its own unless it finds one in its cache, as its own
 # error message advises. Python's ensurepip does the same from what every machine has.
 GET_PIP = """import subprocess
+import sys
 
 subprocess.check_call([sys.executable, "-m", "ensurepip"])
 wanted = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]
@@ -130,10 +131,12 @@ def built_collection(steps: Steps) -> Path:
     env = venvs.environment(tools)
     place = cache() / "built"
     shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
     galaxy = tools / "ansible-galaxy"
     steps.logged("build", [galaxy, "collection", "build", collection_copy(), "--output-path", place], env)
     (tarball,) = place.glob("*.tar.gz")
-    steps.logged("install", [galaxy, "collection", "install", tarball, "--no-deps", "--collections-path", place], env)
+    install = [galaxy, "collection", "install", tarball, "--no-deps", "--collections-path", place]
+    steps.logged("install", install, env, cwd=place)  # away from the checkout's ansible.cfg, which knows it as installed
     return place / "ansible_collections" / "kubegpu" / "nodes"
 
 

@@ -44,7 +44,7 @@ def sweep(path: Path) -> None:
             _remove_chains(firewall)
     for mount in [mount for mount in reversed(list(_mounts())) if mount not in before["mounts"]]:
         attempt("umount", mount)
-    for namespace in [name for name in _namespaces() if name not in before["namespaces"]]:
+    for namespace in [name for name in _namespaces() if name not in before.get("namespaces", [])]:
         Path(namespace).unlink(missing_ok=True)
     ADDRESSES.unlink(missing_ok=True)
     for folder in [folder for folder in _cgroups() if folder not in before["cgroups"]]:
