@@ -163,7 +163,7 @@ def _mig_capable(gpus: list[Facts]) -> str | None:
 
 
 def _never_had_mig(capability: str | None) -> bool:
-    major = str(capability or "").split(".")[0]
+    major = str(capability or "").split(".", maxsplit=1)[0]
     return capability in NO_MIG or (major.isdigit() and int(major) < 8)
 
 

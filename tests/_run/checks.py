@@ -136,7 +136,8 @@ def built_collection(steps: Steps) -> Path:
     steps.logged("build", [galaxy, "collection", "build", collection_copy(), "--output-path", place], env)
     (tarball,) = place.glob("*.tar.gz")
     install = [galaxy, "collection", "install", tarball, "--no-deps", "--collections-path", place]
-    steps.logged("install", install, env, cwd=place)  # away from the checkout's ansible.cfg, which knows it as installed
+    # away from the checkout, whose ansible.cfg would say that it is installed already
+    steps.logged("install", install, env, cwd=place)
     return place / "ansible_collections" / "kubegpu" / "nodes"
 
 

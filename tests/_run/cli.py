@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from _rig.cache import cache
 from _rig.shell import RigError, say
@@ -39,19 +40,29 @@ def main(words: list[str]) -> int:
         return 130
 
 
-def _steps(*parts: Callable[[Steps], None]) -> Callable[[list[str]], int]:
+Part = Callable[[Steps], None]
+
+
+def _steps(*tracks: Sequence[Part]) -> Callable[[list[str]], int]:
+    """Each track is done in its order, and the tracks side by side: one mostly computes while the other mostly waits."""
+
+    def walk(track: Sequence[Part], steps: Steps) -> None:
+        for part in track:
+            part(steps)
+
     def work(_more: list[str]) -> int:
         steps = Steps()
         if steps.step("Python packages", lambda: venvs.ensure("test")):
-            for part in parts:
-                part(steps)
+            with ThreadPoolExecutor(len(tracks)) as pool:
+                for walking in [pool.submit(walk, track, steps) for track in tracks]:
+                    walking.result()
         return steps.close()
 
     return work
 
 
 def _molecule(more: list[str]) -> int:
-    return _steps(lambda steps: cluster.molecule(steps, more))([])
+    return _steps([lambda steps: cluster.molecule(steps, more)])([])
 
 
 def _down(_more: list[str]) -> int:
@@ -69,11 +80,11 @@ def _clean(_more: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": lambda _more: demo.demo(),
     "demo-down": _down,
-    "test": _steps(checks.lint, checks.units, checks.sanity, cluster.everything),
-    "lint": _steps(checks.lint),
-    "units": _steps(checks.units),
-    "sanity": _steps(checks.sanity),
-    "integration": _steps(cluster.integration),
+    "test": _steps([checks.lint, checks.units, checks.sanity], [cluster.everything]),
+    "lint": _steps([checks.lint]),
+    "units": _steps([checks.units]),
+    "sanity": _steps([checks.sanity]),
+    "integration": _steps([cluster.integration]),
     "molecule": _molecule,
     "bench": lambda _more: cluster.bench(),
     "clean": _clean,

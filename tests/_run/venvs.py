@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from _rig import needs
 from _rig.cache import CHECKOUT, cache, key, locked
 from _rig.shell import attempt, run, say
 
@@ -29,6 +30,8 @@ def ensure(wanted: str, python: str = sys.executable, extra: tuple[str, ...] = (
     with locked(cache() / f".venv-{name}.lock", "another run sets up the same Python environment"):
         if not stamp.exists():
             say(f"set up Python packages ({wanted}{', ' + ', '.join(extra) if extra else ''}) ...")
+            if attempt(python, "-c", "import ensurepip").returncode != 0:
+                needs.install({f"ensurepip for {python}": "python3-venv"})
             if not (folder / "bin" / "pip").exists():
                 run(python, "-m", "venv", "--clear", folder)
             run(folder / "bin" / "pip", "install", "--quiet", "-r", REQUIREMENTS / f"{wanted}.txt", *extra)

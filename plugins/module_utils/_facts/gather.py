@@ -59,7 +59,7 @@ def gather(host: Host, subset: t.Iterable[str]) -> dict[str, t.Any]:
     names = chosen(subset)
     ask_driver = bool(DRIVER_SUBSETS.intersection(names))
     child = gpus.begin(host) if ask_driver else None  # forks, so it comes before the threads
-    readers = {key: reader for key, reader in READERS.items() if key.split(".")[0] in names}
+    readers = {key: reader for key, reader in READERS.items() if key.split(".", maxsplit=1)[0] in names}
     with concurrent.futures.ThreadPoolExecutor(max_workers=len(READERS)) as pool:
         running = {key: pool.submit(_guarded, key, reader, host) for key, reader in readers.items()}
         says = _guarded("gpus", lambda host: gpus.finish(host, child), host) if ask_driver else None

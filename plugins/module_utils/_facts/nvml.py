@@ -50,7 +50,7 @@ def ask() -> dict[str, t.Any]:
 def _everything(nvml: t.Any) -> dict[str, t.Any]:
     problems: list[str] = []
     gpus = []
-    count = _try(nvml, "nvmlDeviceGetCount", lambda: nvml.nvmlDeviceGetCount(), problems) or 0
+    count = _try(nvml, "nvmlDeviceGetCount", _named(nvml, "nvmlDeviceGetCount"), problems) or 0
     for index in range(count):
         handle = _try(nvml, f"GPU {index}", functools.partial(nvml.nvmlDeviceGetHandleByIndex, index), problems)
         if handle is not None:
@@ -58,11 +58,16 @@ def _everything(nvml: t.Any) -> dict[str, t.Any]:
     cuda_problems: list[str] = []
     return {
         "gpus": gpus,
-        "driver": _try(nvml, "driver version", lambda: nvml.nvmlSystemGetDriverVersion(), problems),
-        "cuda": _try(nvml, "CUDA version", lambda: nvml.nvmlSystemGetCudaDriverVersion_v2(), cuda_problems),
+        "driver": _try(nvml, "driver version", _named(nvml, "nvmlSystemGetDriverVersion"), problems),
+        "cuda": _try(nvml, "CUDA version", _named(nvml, "nvmlSystemGetCudaDriverVersion_v2"), cuda_problems),
         "reason": "; ".join(problems) or None,
         "cuda_reason": "; ".join(cuda_problems) or None,
     }
+
+
+def _named(nvml: t.Any, function: str) -> t.Callable[[], t.Any]:
+    """Looked up when it is called, for an older binding may lack the function."""
+    return lambda: getattr(nvml, function)()
 
 
 def _gpu(nvml: t.Any, index: int, handle: t.Any, problems: list[str]) -> dict[str, t.Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 from _rig import parts
 from _rig.debian import KEYRING
@@ -26,16 +27,18 @@ def check() -> None:
 
 
 def missing_programs() -> dict[str, str]:
-    """Program -> Debian package, of the programs that this machine lacks."""
-    programs = {program: package for program, package in parts.table()["machine"].items() if not shutil.which(program)}
-    if not KEYRING.exists():
-        programs[str(KEYRING)] = "debian-archive-keyring"
-    return programs
+    """Program (or file) -> Debian package, of those that this machine lacks."""
+    wanted = {**parts.table()["machine"], str(KEYRING): "debian-archive-keyring"}
+    return {name: package for name, package in wanted.items() if not _there(name)}
+
+
+def _there(name: str) -> bool:
+    return Path(name).exists() if name.startswith("/") else shutil.which(name) is not None
 
 
 def install(missing: dict[str, str]) -> None:
     packages = sorted(set(missing.values()))
-    if not shutil.which("apt-get"):
+    if not shutil.which("apt-get") or os.geteuid() != 0:
         raise RigError(
             f"missing on this machine: {', '.join(missing)}; install them with its package manager "
             f"(on Debian and Ubuntu the packages are called {' '.join(packages)})"
