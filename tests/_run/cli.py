@@ -44,7 +44,7 @@ Part = Callable[[Steps], None]
 
 
 def _steps(*tracks: Sequence[Part]) -> Callable[[list[str]], int]:
-    """Each track is done in its order, and the tracks side by side: one mostly computes while the other mostly waits."""
+    """Each track in its order, the tracks side by side: one mostly computes while the other mostly waits."""
 
     def walk(track: Sequence[Part], steps: Steps) -> None:
         for part in track:

@@ -48,7 +48,8 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
-    ran("ansible-galaxy", "collection", "install", tarball, "--no-deps", "--collections-path", folder, cwd=folder)
+    argv = ("ansible-galaxy", "collection", "install", tarball, "--no-deps", "--collections-path", folder)
+    ran(*argv, cwd=folder, ANSIBLE_COLLECTIONS_PATH=str(folder))
     return folder
 
 

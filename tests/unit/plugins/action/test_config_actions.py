@@ -66,7 +66,7 @@ def test_credentials_are_not_shown() -> None:
     assert diff_of("/x", "a\n", "b\n", [], re.compile("password"))["after"] == "b\n"
 
 
-ARGUMENTS = {"config": {}, "feature_gates": {}, "topology_manager_policy": None}
+ARGUMENTS: dict[str, t.Any] = {"config": {}, "feature_gates": {}, "topology_manager_policy": None}
 
 
 def test_three_ways_to_wish_are_one_wish() -> None:

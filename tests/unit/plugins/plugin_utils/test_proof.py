@@ -12,7 +12,9 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _proof
 
 ONE = "GPU-11111111-1111-1111-1111-111111111111"
 TWO = "GPU-22222222-2222-2222-2222-222222222222"
-FACTS = {
+Thing = dict[str, t.Any]
+
+FACTS: Thing = {
     "gpus": [{"uuid": ONE}, {"uuid": TWO}],
     "driver": {"loaded": "580.95.05", "userland": "580.95.05", "mismatch": None},
 }
@@ -24,23 +26,23 @@ def smi(uuid: str) -> str:
     return f"GPU 0: NVIDIA H100 80GB HBM3 (UUID: {uuid})\n"
 
 
-def pod(phase: str, state: dict | None = None, name: str = "gpu-proof-x-1", **status: t.Any) -> dict:
+def pod(phase: str, state: Thing | None = None, name: str = "gpu-proof-x-1", **status: t.Any) -> Thing:
     metadata = {"name": name, "annotations": {"kubegpu.nodes/proof-of": "n1"}}
     return {"metadata": metadata, "status": {"phase": phase, "containerStatuses": [{"state": state or {}}], **status}}
 
 
-def ended(code: int, message: str) -> dict:
+def ended(code: int, message: str) -> Thing:
     return {"terminated": {"exitCode": code, "reason": "Completed" if code == 0 else "Error", "message": message}}
 
 
-def unscheduled(message: str) -> dict:
+def unscheduled(message: str) -> Thing:
     return pod(
         "Pending",
         conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}],
     )
 
 
-DRIVER = FACTS["driver"]
+DRIVER: Thing = FACTS["driver"]
 ADMISSION = pod("Failed", reason="UnexpectedAdmissionError", message="Pod was rejected: no healthy devices present")
 CASES = {
     # name: (changes of the facts, node, pods, patient, expected state, words of the reason)
@@ -140,13 +142,15 @@ CASES = {
 
 
 @pytest.mark.parametrize("facts, node, pods, patient, state, words", CASES.values(), ids=CASES.keys())
-def test_judge(facts: dict, node: dict | None, pods: list, patient: bool, state: str, words: str | None) -> None:
+def test_judge(
+    facts: Thing, node: Thing | None, pods: list[Thing], patient: bool, state: str, words: str | None
+) -> None:
     verdict = _proof.judge({**FACTS, **facts}, node, pods, patient)
     assert verdict.state == state
-    assert words is None if verdict.reason is None else words in verdict.reason
+    assert words is None if verdict.reason is None else str(words) in verdict.reason
 
 
-def warning(name: str, message: str) -> dict:
+def warning(name: str, message: str) -> Thing:
     return {
         "type": "Warning",
         "reason": "FailedCreatePodSandBox",
@@ -155,7 +159,7 @@ def warning(name: str, message: str) -> dict:
     }
 
 
-def plugin(phase: str, state: dict) -> dict:
+def plugin(phase: str, state: Thing) -> Thing:
     labels = {"app.kubernetes.io/name": "nvidia-device-plugin"}
     return {**pod(phase, state), "metadata": {"name": "plugin-1", "labels": labels}, "spec": {"nodeName": "n1"}}
 
@@ -195,7 +199,9 @@ ENDS = {
 
 
 @pytest.mark.parametrize("verdict, pods, events, words", ENDS.values(), ids=ENDS.keys())
-def test_what_did_not_come_in_time_has_failed(verdict: _proof.Verdict, pods: list, events: list, words: str) -> None:
+def test_what_did_not_come_in_time_has_failed(
+    verdict: _proof.Verdict, pods: list[Thing], events: list[Thing], words: str
+) -> None:
     final = _proof.explain(verdict, "n1", pods, events)
     assert final.state == _proof.FAILED
     assert words in (final.reason or "")
