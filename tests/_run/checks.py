@@ -67,7 +67,7 @@ def documentation(steps: Steps) -> None:
         "lint-collection-docs",
         "--plugin-docs",
         "--validate-collection-refs",
-        "all",
+        "self",
         tree,
     ]
     steps.logged("antsibull-docs", argv, venvs.environment(tools), cwd=tree)

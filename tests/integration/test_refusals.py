@@ -64,5 +64,5 @@ def test_a_user_who_is_not_root(rig: Rig) -> None:
     try:
         words = refused(rig, "mol-debian", "-e", "ansible_user=tired", "-e", "kubegpu_become=false")
     finally:
-        rig.on("mol-debian", "userdel --remove tired")
+        rig.on("mol-debian", "pkill -KILL -u tired; userdel --remove tired")
     assert "root" in words

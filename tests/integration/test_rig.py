@@ -84,6 +84,9 @@ def _container_processes() -> Iterator[str]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             name = (process / "comm").read_text().strip()
+            # one that has ended and only waits for the machine's init to collect it has left
+            if "\nState:\tZ" in (process / "status").read_text():
+                continue
             if os.readlink(process / "ns/pid") != own or name in OF_CONTAINERS:
                 yield f"{name} {process.name}"
         except OSError:  # it has ended, or it is not ours to look at

@@ -52,10 +52,20 @@ def sweep(path: Path) -> None:
 
 
 def end_orphans(names: Collection[str]) -> None:
-    """End containers of these names that podman does not know: it was killed between starting and noting them."""
-    for process, argv in _conmons():
-        if _option(argv, "-n") in names and not Path(_option(argv, "-b")).exists():
+    """Wait for what still watches over removed containers of these names, and end those that podman does not know.
+
+    A watcher ends by itself soon after its container was removed, and then has podman clean up. It does not where podman
+    was killed between starting a container and noting it.
+    """
+    watchers = [(process, argv) for process, argv in _conmons() if _option(argv, "-n") in names]
+    for process, argv in watchers:
+        _wait_until_gone(process, 5)
+        if process.exists():
             attempt(_option(argv, "-r"), "delete", "--force", _option(argv, "-c"))
+            _wait_until_gone(process)
+    removed = {_option(argv, "-c") for _, argv in watchers}
+    for process, argv in _processes():
+        if Path(argv[0]).name == "podman" and "cleanup" in argv and removed.intersection(argv):
             _wait_until_gone(process)
 
 
