@@ -18,6 +18,8 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RIG = CHECKOUT / "tests" / "rig" / "rig"
+sys.path.insert(0, str(CHECKOUT / "tests" / "rig"))
+
 SNAPSHOT = CHECKOUT / "molecule" / "_shared" / "snapshot.py"
 
 
@@ -79,6 +81,12 @@ class Rig:
         """Run a command on a test host, past ansible."""
         argv = ["podman", "exec", "--interactive", host, "sh", "-c", command]
         return subprocess.run(argv, check=True, input=stdin or "", stdout=subprocess.PIPE, text=True).stdout
+
+    def put(self, host: str, program: Path, path: str) -> None:
+        """Bring a program to a test host."""
+        argv = ["podman", "exec", "--interactive", host, "sh", "-c", f"cat > {path} && chmod 0755 {path}"]
+        with program.open("rb") as content:
+            subprocess.run(argv, check=True, stdin=content)
 
     def picture(self, host: str) -> dict[str, str]:
         """All that a role could change on a host."""

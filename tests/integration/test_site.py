@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _rig.parts import ensure
 from conftest import CHECKOUT, Played, Rig
 
 HOSTS = {"rig-h100": 8, "rig-t4": 4}
@@ -114,6 +115,20 @@ def test_a_job_sees_the_gpu_that_it_was_given(rig: Rig) -> None:
         there = set(re.findall(r"UUID: (GPU-[0-9a-f-]+)", rig.on(host, "nvidia-smi -L")))
         assert len(seen) == 2 and seen < there and len(there) == HOSTS[host]
         rig.kubectl_text("delete", f"pod/probe-{host}", "--wait=false")
+
+
+def test_our_labels_are_those_of_gpu_feature_discovery(rig: Rig) -> None:
+    """NVIDIA's own program is asked on the same hosts; it knows more labels, but none that it would set otherwise."""
+    program = ensure("gpu-feature-discovery") / "bin" / "gpu-feature-discovery"
+    options = "--oneshot --no-timestamp --use-node-feature-api=false --output-file=/run/gfd.labels"
+    for host in HOSTS:
+        rig.put(host, program, "/run/gfd")
+        said = rig.on(host, f"/run/gfd {options} >/run/gfd.log 2>&1 || cat /run/gfd.log >&2; cat /run/gfd.labels")
+        theirs = dict(line.split("=", 1) for line in said.splitlines())
+        labels = rig.node(host)["metadata"]["labels"]
+        ours = {key: value for key, value in labels.items() if key.startswith("nvidia.com/")}
+        assert ours.pop("nvidia.com/gpu.present") == "true", "the operator's label, not the discovery's"
+        assert len(ours) >= 10 and ours == {key: theirs.get(key) for key in ours}
 
 
 def test_second_run_changes_nothing_and_costs_little(rig: Rig, tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ def sweep(path: Path) -> None:
 def end_orphans(names: Collection[str]) -> None:
     """Wait for what still watches over removed containers of these names, and end those that podman does not know.
 
-    A watcher ends by itself soon after its container was removed, and then has podman clean up; but not where podman was
-    killed between starting a container and noting it.
+    A watcher ends by itself soon after its container was removed, and then has podman clean up. It stays where podman
+    was killed between starting a container and noting it.
     """
     watchers = [(process, argv) for process, argv in _conmons() if _option(argv, "-n") in names]
     for process, argv in watchers:
