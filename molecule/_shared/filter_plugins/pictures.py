@@ -10,20 +10,19 @@ from typing import Any
 MISSING = "missing"
 
 
-def cluster_picture(results: list[dict[str, Any]], node: str) -> dict[str, Any]:
+def cluster_picture(answer: dict[str, Any], node: str) -> dict[str, Any]:
     """Name -> what a role could change; not what changes by itself (resourceVersion, conditions, heartbeats)."""
     found: dict[str, Any] = {}
-    for result in results:
-        for thing in result["resources"]:
-            meta = thing["metadata"]
-            if thing["kind"] == "Node" and meta["name"] != node:
-                continue
-            found[f"{thing['kind']} {meta.get('namespace', '-')}/{meta['name']}"] = {
-                "labels": meta.get("labels") or {},
-                "annotations": meta.get("annotations") or {},
-                "taints": thing.get("spec", {}).get("taints") or [],
-                "unschedulable": bool(thing.get("spec", {}).get("unschedulable")),
-            }
+    for thing in answer["items"]:
+        meta = thing["metadata"]
+        if thing["kind"] == "Node" and meta["name"] != node:
+            continue
+        found[f"{thing['kind']} {meta.get('namespace', '-')}/{meta['name']}"] = {
+            "labels": meta.get("labels") or {},
+            "annotations": meta.get("annotations") or {},
+            "taints": thing.get("spec", {}).get("taints") or [],
+            "unschedulable": bool(thing.get("spec", {}).get("unschedulable")),
+        }
     return found
 
 
