@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from _rig import needs
-from _rig.cache import CHECKOUT, cache, key, locked
+from _rig.cache import CHECKOUT, cache, key, locked, saying_so
 from _rig.shell import attempt, run, say
 
 REQUIREMENTS = CHECKOUT / "tests" / "requirements"
@@ -34,7 +34,8 @@ def ensure(wanted: str, python: str = sys.executable, extra: tuple[str, ...] = (
                 needs.install({f"ensurepip for {python}": "python3-venv"})
             if not (folder / "bin" / "pip").exists():
                 run(python, "-m", "venv", "--clear", folder)
-            run(folder / "bin" / "pip", "install", "--quiet", "-r", REQUIREMENTS / f"{wanted}.txt", *extra)
+            with saying_so("Python packages"):
+                run(folder / "bin" / "pip", "install", "--quiet", "-r", REQUIREMENTS / f"{wanted}.txt", *extra)
             stamp.touch()
     return folder / "bin"
 

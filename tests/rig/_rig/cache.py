@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,12 +70,31 @@ def made_once(folder: Path, make: Callable[[Path], None], what: str) -> Path:
         part.mkdir()
         say(f"{what} ...")
         begun = time.monotonic()
-        make(part)
+        with saying_so(what):
+            make(part)
         shutil.rmtree(scratch(part), ignore_errors=True)
         part.rename(folder)
         _spent[what] = time.monotonic() - begun
         say(f"{what}: {_spent[what]:.0f} s")
     return folder
+
+
+@contextmanager
+def saying_so(what: str, every: float = 60) -> Iterator[None]:
+    """Say from time to time that something long is still at work."""
+    begun, ended = time.monotonic(), threading.Event()
+
+    def speak() -> None:
+        while not ended.wait(every):
+            say(f"{what}: at work for {time.monotonic() - begun:.0f} s")
+
+    voice = threading.Thread(target=speak, daemon=True)
+    voice.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        voice.join()
 
 
 def scratch(part: Path) -> Path:

@@ -84,7 +84,6 @@ def _env() -> None:
         "KUBEGPU_ADMIN_KUBECONFIG": state() / "admin.kubeconfig",
         "KUBEGPU_RIG_STATE": state(),
         "KUBEGPU_RIG_REPO": control_plane.repositories_url(),
-        "KUBEGPU_RIG_REPO_KEY_FINGERPRINT": (made.repositories / "fingerprint").read_text().strip(),
     }
     for name, value in values.items():
         print(f"export {name}={shlex.quote(str(value))}")

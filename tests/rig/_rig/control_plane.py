@@ -85,6 +85,7 @@ def start(made: Made, network: str) -> None:
         made.etcd: "/opt/kubegpu-rig/etcd:ro",
         made.repositories: "/srv/kubegpu-rig:ro",
     }
+    write(state() / "repo" / "fingerprint", (made.repositories / "fingerprint").read_text())
     write(state() / "made.json", json.dumps([str(entry) for entry in made]))
     container = Container(NAME, "control-plane", wanted(made), "", True)
     remove(NAME)
