@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from _rig import needs
 from _rig.cache import cache
 from _rig.shell import RigError, say
 
@@ -31,6 +32,8 @@ def main(words: list[str]) -> int:
         print(USAGE)
         return 0 if command in ("help", "--help", "-h") else 2
     try:
+        if command in OVER_THE_RIG:
+            needs.check()  # before anything is downloaded: a machine that lacks something stays as it is
         return COMMANDS[command](more)
     except RigError as error:
         print(f"\n{error}", file=sys.stderr)
@@ -77,6 +80,7 @@ def _clean(_more: list[str]) -> int:
     return 0
 
 
+OVER_THE_RIG = ("demo", "test", "integration", "molecule", "bench")
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": lambda _more: demo.demo(),
     "demo-down": _down,

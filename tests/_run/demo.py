@@ -28,8 +28,10 @@ def demo() -> int:
     keep = os.environ.get("KEEP", "") not in ("", "0")
     steps = Steps()
     rows: list[dict[str, object]] = []
+    if not steps.step("set up", _set_up):
+        return steps.close()
     try:
-        if steps.step("set up", _set_up) and steps.step("start the cluster and two bare hosts", _start):
+        if steps.step("start the cluster and two bare hosts", _start):
             steps.step("site.yml", lambda: rows.extend(_site()))
     finally:
         if not keep:
