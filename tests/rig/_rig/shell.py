@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 STARTED = time.monotonic()
+NO_NETWORK = re.compile(
+    r"Temporary failure (in name resolution|resolving)|Could not resolve|Name or service not known|no such host"
+    r"|Network is unreachable|dial tcp .*(i/o timeout|refused)|Failed to establish a new connection"
+)
 
 
 class RigError(Exception):
@@ -34,9 +39,20 @@ def run(
     """Run a program to its end and return what it printed; its failure is a RigError with its last words."""
     result = attempt(*argv, stdin=stdin, env=env, cwd=cwd, shielded=shielded)
     if result.returncode != 0:
-        words = last_words(result.stderr or result.stdout)
-        raise RigError(f"`{_shown(argv)}` ended with {result.returncode}:\n{words}")
+        raise RigError(explained(argv, result.returncode, result.stderr or result.stdout))
     return result.stdout
+
+
+def explained(argv: Sequence[str | Path], status: int, said: str) -> str:
+    """What to tell about a program that failed: its last words, or one sentence where it had no network."""
+    missing = next((line.strip() for line in said.splitlines() if NO_NETWORK.search(line)), None)
+    if missing is None:
+        return f"`{_shown(argv)}` ended with {status}:\n{last_words(said)}"
+    return (
+        f"{Path(str(argv[0])).name} cannot reach the packages that it downloads once ({missing[:160]}); connect this "
+        "machine to PyPI, Debian's packages and the Go module proxy, or name their mirrors with PIP_INDEX_URL, "
+        "GOPROXY and https_proxy"
+    )
 
 
 def attempt(
