@@ -67,7 +67,11 @@ def _everything(nvml: t.Any) -> dict[str, t.Any]:
 
 def _named(nvml: t.Any, function: str) -> t.Callable[[], t.Any]:
     """Looked up when it is called, for an older binding may lack the function."""
-    return lambda: getattr(nvml, function)()
+
+    def call() -> t.Any:
+        return getattr(nvml, function)()
+
+    return call
 
 
 def _gpu(nvml: t.Any, index: int, handle: t.Any, problems: list[str]) -> dict[str, t.Any]:
