@@ -84,11 +84,11 @@ OVER_THE_RIG = ("demo", "test", "integration", "molecule", "bench")
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": lambda _more: demo.demo(),
     "demo-down": _down,
-    "test": _steps([checks.lint, checks.units, checks.sanity], [cluster.everything]),
+    "test": _steps([checks.lint, checks.units, checks.sanity, cluster.as_installed], [cluster.everything]),
     "lint": _steps([checks.lint]),
     "units": _steps([checks.units]),
     "sanity": _steps([checks.sanity]),
-    "integration": _steps([cluster.integration]),
+    "integration": _steps([cluster.as_installed, cluster.integration]),
     "molecule": _molecule,
     "bench": lambda _more: cluster.bench(),
     "clean": _clean,

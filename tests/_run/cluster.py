@@ -17,6 +17,7 @@ from _run.steps import Steps
 
 SCENARIOS = CHECKOUT / "molecule"
 THE_RIG = "tests/integration/test_rig.py"
+AS_INSTALLED = "tests/integration/test_install.py"
 # All but Ansible's own remark on its first visit to a host, where it makes its folder for temporary files.
 COMPLAINTS = re.compile(r"\[(?:DEPRECATION )?WARNING\](?!: Module remote_tmp)[^\n]*")
 
@@ -39,7 +40,15 @@ def integration(steps: Steps) -> None:
     pytest = [tools / "python", "-m", "pytest", "-q", "--durations=10"]
     env = venvs.environment(tools)
     steps.command("the rig itself", [*pytest, THE_RIG], env)  # needs a machine on which nothing of it runs
-    steps.command("integration", [*pytest, "tests/integration", f"--ignore={THE_RIG}"], env)
+    others = [f"--ignore={path}" for path in (THE_RIG, AS_INSTALLED)]
+    steps.command("integration", [*pytest, "tests/integration", *others], env)
+
+
+def as_installed(steps: Steps) -> None:
+    """Built, installed and documented: asks neither hosts nor a cluster."""
+    tools = venvs.ensure("test")
+    argv = [tools / "python", "-m", "pytest", "-q", AS_INSTALLED]
+    steps.command("the collection as installed", argv, venvs.environment(tools))
 
 
 def molecule(steps: Steps, names: list[str]) -> None:
