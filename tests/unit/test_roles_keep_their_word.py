@@ -143,6 +143,26 @@ def test_platforms_of_the_data_are_served(role: Path) -> None:
         assert candidates & here, f"{role.name} has no vars file for {line['id']} {line['version']}"
 
 
+@each_role
+def test_what_a_platform_file_names_is_there(role: Path) -> None:
+    """The package manager that a platform names has its variables beside it."""
+    for path in sorted((role / "vars").glob("*.yml")):
+        manager = (read(path) or {}).get(f"__{role.name}_package_manager")
+        if path.name != "main.yml" and manager:
+            assert (role / "vars" / "package_manager" / f"{manager}.yml").is_file(), path
+
+
+@each_role
+def test_what_the_plan_refuses_stops_every_role_that_asks_it(role: Path) -> None:
+    """Also one without platform files: an unsupported distribution is a refusal of the plan."""
+    if not any("gpu_plan" in path.read_text(encoding="utf-8") for path in sorted((role / "vars").rglob("*.yml"))):
+        pytest.skip("the role does not ask the plan")
+    conditions = [
+        str(task["ansible.builtin.assert"]["that"]) for _, task in tasks(role) if "ansible.builtin.assert" in task
+    ]
+    assert [that for that in conditions if "refusals" in that and "length == 0" in that], conditions
+
+
 WISHES = CHECKOUT / "roles" / "gpu_preflight" / "vars" / "main.yml"
 FALLBACK = re.compile(r"\{\{ (\w+) \| default\((.*)\) \}\}")
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
@@ -32,6 +33,8 @@ NAMES = (
     "runc",
     "kubelet",
 )
+# Of a CUDA toolkit, whose packages end with its version. Not every lib*: libpcre2-8-0 and libgtk-3-0 are no toolkit's.
+OF_A_TOOLKIT = re.compile(r"(lib(cu|npp|nv)|nsight-|gds-).*-[0-9]+-[0-9]+")
 DPKG = ("dpkg-query", "--show", "--showformat", r"${Package}\t${Version}\t${Architecture}\t${db:Status-Abbrev}\n")
 RPM = ("rpm", "-qa", "--queryformat", r"%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%{ARCH}\t\n")
 # dpkg's word for the machine that uname names.
@@ -39,7 +42,7 @@ DPKG_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def wanted(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in NAMES)
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in NAMES) or OF_A_TOOLKIT.fullmatch(name) is not None
 
 
 def _lines(text: str) -> t.Iterator[tuple[str, str, str, str]]:

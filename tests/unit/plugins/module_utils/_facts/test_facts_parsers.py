@@ -225,6 +225,37 @@ def test_dpkg() -> None:
     }
 
 
+OF_A_TOOLKIT = {
+    "cuda-toolkit-13-0": True,
+    "cuda-nsight-compute-13-0": True,
+    "libcublas-13-0": True,
+    "libcublas-dev-13-0": True,
+    "libcufile-12-9": True,
+    "libcusparse-13-0": True,
+    "libnpp-13-0": True,
+    "libnvjitlink-13-0": True,
+    "libnvjpeg-dev-12-10": True,
+    "nsight-compute-13-0": True,
+    "gds-tools-13-0": True,
+    "libcublas": False,
+    "libcublas-13": False,
+    "libcublas-13-0-extra": False,
+    "libcurl3-gnutls": False,
+    "libc6": False,
+    "libglib2.0-0": False,
+    "libgtk-3-0": False,
+    "libpcre2-8-0": False,
+    "libusb-1.0-0": False,
+    "gcc-13-base": False,
+    "python-13-0": False,
+}
+
+
+@pytest.mark.parametrize("name, wanted", OF_A_TOOLKIT.items())
+def test_packages_of_a_toolkit_and_no_strangers(name: str, wanted: bool) -> None:
+    assert packages.wanted(name) is wanted
+
+
 def test_rpm() -> None:
     text = "kmod-nvidia-open-dkms\t3:580.95.05-1.el9\tnoarch\t\nkubelet\t1.36.3-1\tx86_64\t\nbash\t5\tx86_64\t\n"
     assert packages.parse_rpm(text) == {
