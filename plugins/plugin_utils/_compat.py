@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,15 @@ class Choice(t.NamedTuple):
 
     value: str
     source: str
+
+
+class Generation(t.NamedTuple):
+    """An older generation of cards, and what NVIDIA's drivers still do for it."""
+
+    name: str
+    flavour: Choice
+    last_branch: int
+    last_branch_source: str
 
 
 @cache
@@ -66,6 +76,24 @@ def default_flavour(branch: int) -> Choice:
     data = load("packages")
     line = next(line for line in data["flavours"] if _serves(line, branch))
     return Choice(line["flavour"], data["sources"][line["source"]])
+
+
+def old_generation(device: str | None) -> Generation | None:
+    """The older generation that a PCI device id is of. None for a newer card, and for an id that says nothing."""
+    if not re.fullmatch(r"[0-9a-f]{4}", str(device or "").lower()):
+        return None
+    data = load("cards")
+    line = next((line for line in data["generations"] if int(str(device), 16) < line["below"]), None)
+    if line is None:
+        return None
+    name, sources = line["name"], data["sources"]
+    flavour, last = (_of_generation(data[key], name) for key in ("flavours", "last_branches"))
+    choice = Choice(flavour["flavour"], sources[flavour["source"]])
+    return Generation(name, choice, last["branch"], sources[last["source"]])
+
+
+def _of_generation(lines: list[Line], name: str) -> Line:
+    return next(line for line in lines if line["generation"] == name)
 
 
 def cuda_packages(package_manager: str, version: str) -> list[str]:

@@ -17,6 +17,13 @@ PIN_FILE = "/etc/apt/preferences.d/kubegpu-nvidia-driver"
 RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")
 
 
+class OldCard(t.NamedTuple):
+    """A GPU that not every driver serves."""
+
+    words: str
+    generation: _compat.Generation
+
+
 class Target(t.NamedTuple):
     """What the wish means on this host. `version` is None where any of the branch will do."""
 
@@ -56,11 +63,29 @@ def target(facts: Data, wish: Data) -> Target | None:
     manager = line["package_manager"] if line else platform.get("package_manager")
     flavour, why = str(wish.get("flavour") or "auto"), "as wished"
     if flavour == "auto":
-        flavour, source = _compat.default_flavour(branch)
-        why = f"what NVIDIA recommends for branch {branch} ({source})"
+        flavour, why = _own_flavour(facts, branch)
     wanted = Target(branch, str(wish.get("version") or "") or None, flavour, why, [])
     packages = [_package(item, wanted.pin) for item in _compat.driver_packages(str(manager), branch, flavour)]
     return wanted._replace(packages=packages)
+
+
+def _own_flavour(facts: Data, branch: int) -> tuple[str, str]:
+    """What `auto` means here, and why. One card without open modules decides: a host has one driver for all."""
+    old = old_cards(facts)
+    if old:
+        flavour, source = old[0].generation.flavour
+        return flavour, f"card {old[0].words} is {old[0].generation.name}, which has only these modules ({source})"
+    flavour, source = _compat.default_flavour(branch)
+    return flavour, f"what NVIDIA recommends for branch {branch} ({source})"
+
+
+def old_cards(facts: Data) -> list[OldCard]:
+    """GPUs of an older generation. A bridge or an audio device beside a GPU is none."""
+    cards = [card for card in facts.get("pci") or [] if str(card.get("class", "")).startswith("03")]
+    found = [(card, _compat.old_generation(card.get("device"))) for card in cards]
+    return [
+        OldCard(f"{card.get('address')} ({card['device']})", generation) for card, generation in found if generation
+    ]
 
 
 def _package(package: _compat.Package, pin: str) -> dict[str, t.Any]:

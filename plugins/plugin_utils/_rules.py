@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat, _driver_plan, _versions
 
 Data = t.Mapping[str, t.Any]
+
+SOURCES = "/etc/apt/sources.list.d/"
+# All that apt reads there; a file with another ending, such as .save, it leaves alone.
+SOURCE_ENDINGS = (".list", ".sources")
 
 
 class Refusal(t.NamedTuple):
@@ -38,6 +43,30 @@ def _driver(wishes: Data) -> Data | None:
     """The wish for a driver, if there is one that installs."""
     wish = wishes.get("driver")
     return wish if wish and wish.get("state", "present") == "present" else None
+
+
+def _wishes_packages(wishes: Data) -> bool:
+    """Whether anything is to be installed from a repository of NVIDIA's."""
+    cuda, toolkit = wishes.get("cuda") or {}, wishes.get("toolkit")
+    with_cuda = cuda.get("state", "present") == "present" and bool(cuda.get("versions"))
+    with_toolkit = toolkit is not None and toolkit.get("state", "present") == "present"
+    return _driver(wishes) is not None or with_cuda or with_toolkit
+
+
+def _mirrors(wishes: Data) -> list[str]:
+    """The mirror of all wishes, and the toolkit's where it has one of its own."""
+    found = [wishes.get("mirror"), (wishes.get("toolkit") or {}).get("mirror")]
+    return list(dict.fromkeys(str(mirror) for mirror in found if mirror))
+
+
+def _host_of(mirror: str) -> str:
+    """What stands between the scheme and the path, credentials and all."""
+    return re.split(r"[/?#]", mirror.partition("://")[2] or mirror, maxsplit=1)[0]
+
+
+def _without_credentials(mirror: str) -> str:
+    """An address as it may be shown: logs keep what a refusal says."""
+    return re.sub(r"^([A-Za-z]+://)?.*@", r"\1", mirror)
 
 
 def no_hardware(facts: Data, wishes: Data) -> Refusal | None:
@@ -78,11 +107,40 @@ def not_root(facts: Data, wishes: Data) -> Refusal | None:
 
 
 def mirror_without_tls(facts: Data, wishes: Data) -> Refusal | None:
-    mirror = str(wishes.get("mirror") or "")
-    if not mirror or mirror.startswith("https://"):
+    plain = [_without_credentials(mirror) for mirror in _mirrors(wishes) if not mirror.startswith("https://")]
+    if not plain:
         return None
-    reason = f"The mirror {mirror} is not reached over TLS"
-    return _refusal("mirror-without-tls", mirror, "https://...", "set kubegpu_mirror to an https:// address", reason)
+    found = ", ".join(plain)
+    reason = f"The mirror {found} is not reached over TLS"
+    return _refusal("mirror-without-tls", found, "https://...", "set kubegpu_mirror to an https:// address", reason)
+
+
+def mirror_with_credentials(facts: Data, wishes: Data) -> Refusal | None:
+    """The address itself is told nowhere, since what is refused here is that others get to read it."""
+    if not any("@" in _host_of(mirror) for mirror in _mirrors(wishes)):
+        return None
+    way_out = "take them out of the address and put them into a file in /etc/apt/auth.conf.d on the hosts"
+    reason = "The address of the mirror has credentials in it, and it would be written into a file that all may read"
+    return _refusal("mirror-with-credentials", "credentials before the host", "an address without", way_out, reason)
+
+
+def foreign_source(facts: Data, wishes: Data) -> Refusal | None:
+    """With two sources of one repository that name different keys, apt reads no source at all any more."""
+    names = {path: path.removeprefix(SOURCES) for path in facts.get("files") or {} if path.startswith(SOURCES)}
+    foreign = [path for path, name in sorted(names.items()) if _is_foreign_source(name.lower())]
+    if not foreign or not _wishes_packages(wishes):
+        return None
+    found = ", ".join(foreign)
+    way_out = (
+        "remove it (if by the package cuda-keyring: apt purge cuda-keyring) and run again; the role brings its own"
+    )
+    reason = f"{found} is not by this collection, and apt fails for all packages if one repository has two keys"
+    return _refusal("foreign-source", found, "no other source of NVIDIA's packages", way_out, reason)
+
+
+def _is_foreign_source(name: str) -> bool:
+    theirs = "cuda" in name or "nvidia" in name
+    return theirs and "kubegpu" not in name and name.endswith(SOURCE_ENDINGS)
 
 
 def unknown_branch(facts: Data, wishes: Data) -> Refusal | None:
@@ -93,6 +151,32 @@ def unknown_branch(facts: Data, wishes: Data) -> Refusal | None:
     known = ", ".join(str(branch) for branch in _compat.branches())
     way_out = f"set nvidia_driver_branch to one of {known}"
     return _refusal("unknown-branch", known, wanted, way_out, f"Driver branch {wanted} is not known")
+
+
+def open_modules_old_card(facts: Data, wishes: Data) -> Refusal | None:
+    wish, old = _driver(wishes), _driver_plan.old_cards(facts)
+    if wish is None or wish.get("flavour") != "open" or not old:
+        return None
+    found, generation = ", ".join(card.words for card in old), old[0].generation
+    way_out = f"set nvidia_driver_flavour to auto or {generation.flavour.value}"
+    reason = f"There are no open kernel modules for {found}: {generation.name} ({generation.flavour.source})"
+    return _refusal("open-modules-old-card", found, "open kernel modules", way_out, reason)
+
+
+def branch_past_card(facts: Data, wishes: Data) -> Refusal | None:
+    wish = _driver(wishes)
+    branch = _driver_plan.wished_branch(wish) if wish else None
+    old = [card for card in _driver_plan.old_cards(facts) if branch and branch > card.generation.last_branch]
+    if not old:
+        return None
+    found, generation = ", ".join(card.words for card in old), old[0].generation
+    last = generation.last_branch
+    reason = (
+        f"Branch {branch} has no driver for {found}: {generation.name},"
+        f" for which {last} is the last branch ({generation.last_branch_source})"
+    )
+    way_out = f"set nvidia_driver_branch to {last}, or take the card out of the host"
+    return _refusal("branch-past-card", found, f"branch {branch}", way_out, reason)
 
 
 def version_of_the_branch(facts: Data, wishes: Data) -> Refusal | None:
@@ -169,7 +253,11 @@ RULES: tuple[t.Callable[[Data, Data], Refusal | None], ...] = (
     unsupported_platform,
     not_root,
     mirror_without_tls,
+    mirror_with_credentials,
+    foreign_source,
     unknown_branch,
+    open_modules_old_card,
+    branch_past_card,
     version_of_the_branch,
     downgrade,
     foreign_driver,

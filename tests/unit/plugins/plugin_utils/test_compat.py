@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat, _versions
 
-FILES = ("platforms", "packages", "branches")
+FILES = ("platforms", "packages", "branches", "cards")
 LINES = [
     (name, line) for name in FILES for key, lines in _compat.load(name).items() if key != "sources" for line in lines
 ]
@@ -36,6 +36,24 @@ def test_each_branch_has_one_package_a_flavour_that_stands_for_it(manager: str, 
         pinned = [package.name for package in _compat.driver_packages(manager, branch, flavour) if package.pinned]
         assert len(pinned) == 1, (branch, flavour, pinned)
     assert _compat.default_flavour(branch).value in ("open", "proprietary")
+
+
+@pytest.mark.parametrize(
+    "device, old",
+    [("13c2", True), ("15f8", True), ("1DB6", True), ("1dff", True), ("1e02", False), ("1eb8", False), ("2330", False)],
+)
+def test_generations_of_cards(device: str, old: bool) -> None:
+    found = _compat.old_generation(device)
+    assert (found is not None) is old
+    if found:
+        assert found.flavour.value == "proprietary" and found.last_branch in _compat.branches()
+
+
+def test_each_generation_has_a_flavour_and_a_last_branch() -> None:
+    data = _compat.load("cards")
+    names = [line["name"] for line in data["generations"]]
+    for key in ("flavours", "last_branches"):
+        assert [line["generation"] for line in data[key]] == names
 
 
 def test_each_platform_has_packages_of_every_kind() -> None:

@@ -57,12 +57,36 @@ def wish(branch: str = "580", **other: t.Any) -> dict[str, t.Any]:
 ABSENT = wish(state="absent")
 NOUVEAU = {"pci": [{"address": "0000:1b:00.0", "class": "030200", "driver": "nouveau"}]}
 
+
+def card(device: t.Any, class_: str = "030200") -> Facts:
+    return {"address": "0000:3b:00.0", "class": class_, "device": device, "driver": None}
+
+
+PINNING = ["nvidia-driver-pinning-595"]
+V100, T4, H100 = card("1db6"), card("1eb8"), card("2330")
+
 DRIVER = {
     # name: (facts, wishes, action, disruption, packages to install or to remove)
     "a bare host": (host(), wish(), "install", "load", ["nvidia-open-580=580.*"]),
     "an exact version": (host(), wish(version="580.95.05"), "install", "load", ["nvidia-open-580=580.95.05-*"]),
     "proprietary": (host(), wish(flavour="proprietary"), "install", "load", ["cuda-drivers-580=580.*"]),
     "auto is proprietary in old branches": (host(), wish("550"), "install", "load", ["cuda-drivers-550=550.*"]),
+    "auto is proprietary for an old card": (
+        host(pci=[V100]),
+        wish(),
+        "install",
+        "load",
+        ["cuda-drivers-580=580.*"],
+    ),
+    "one old card decides for all": (host(pci=[H100, V100]), wish(), "install", "load", ["cuda-drivers-580=580.*"]),
+    "Turing has open modules": (host(pci=[T4]), wish("595"), "install", "load", ["nvidia-open=595.*", *PINNING]),
+    "an old device that is no GPU": (
+        host(pci=[H100, card("1ad8", "068000")]),
+        wish("595"),
+        "install",
+        "load",
+        ["nvidia-open=595.*", *PINNING],
+    ),
     "from 590 without a suffix": (
         host(),
         wish("595"),
@@ -137,6 +161,22 @@ def test_driver(
     assert (facts, wishes) == before, "a plan changes nothing"
 
 
+@pytest.mark.parametrize("device", [None, "", "1d", "zzzz", "11db6", 7606, "0x1db6"])
+def test_a_device_id_that_says_nothing_decides_nothing(device: t.Any) -> None:
+    value = plan(host(pci=[card(device)]), wish(flavour="auto"))
+    assert value["driver"]["flavour"] == "open" and not value["refusals"]
+    without = {key: value for key, value in card(device).items() if key != "device"}
+    assert not plan(host(pci=[without]), wish("595", flavour="open"))["refusals"]
+
+
+def test_the_reason_for_a_flavour_names_the_card_and_the_source() -> None:
+    reason = plan(host(pci=[V100]), wish())["driver"]["flavour_reason"]
+    assert "0000:3b:00.0 (1db6) is older than Turing" in reason and "kernel-modules" in reason
+
+
+SOURCES = "/etc/apt/sources.list.d"
+KEYRING = {f"{SOURCES}/cuda-debian12-x86_64.list": "0" * 64}
+OURS = {f"{SOURCES}/kubegpu-nvidia-cuda.sources": "0" * 64}
 UBUNTU = {"id": "ubuntu", "version": "24.10", "name": "Ubuntu 24.10"}
 REFUSED = {
     # name: (facts, wishes, rules, words of the sentence)
@@ -165,6 +205,70 @@ REFUSED = {
     "a point release": (host(platform={"version": "12.12"}), wish(), [], ""),
     "not root": (host(platform={"uid": 1000}), wish(), ["not-root"], "become: true"),
     "no TLS": (host(), {"mirror": "http://mirror"}, ["mirror-without-tls"], "kubegpu_mirror"),
+    "no TLS, the toolkit's mirror": (
+        host(),
+        {"mirror": "https://mirror", "toolkit": {"mirror": "http://other"}},
+        ["mirror-without-tls"],
+        "The mirror http://other is not",
+    ),
+    "credentials": (host(), {"mirror": "https://me:secret@mirror/x"}, ["mirror-with-credentials"], "auth.conf.d"),
+    "a user alone": (host(), {"mirror": "https://secret@mirror"}, ["mirror-with-credentials"], "auth.conf.d"),
+    "credentials, the toolkit's mirror": (
+        host(),
+        {"mirror": "https://mirror", "toolkit": {"mirror": "https://me:secret@other"}},
+        ["mirror-with-credentials"],
+        "auth.conf.d",
+    ),
+    "credentials without TLS": (
+        host(),
+        {"mirror": "http://me:secret@mirror"},
+        ["mirror-without-tls", "mirror-with-credentials"],
+        "The mirror http://mirror is not",
+    ),
+    "credentials without a scheme": (
+        host(),
+        {"mirror": "me:secret@mirror"},
+        ["mirror-without-tls", "mirror-with-credentials"],
+        "The mirror mirror is not",
+    ),
+    "an @ in the path": (host(), {"mirror": "https://mirror/a@b"}, [], ""),
+    "somebody else's source": (host(files=KEYRING), wish(), ["foreign-source"], "apt purge cuda-keyring"),
+    "somebody else's source beside ours": (
+        host(files={**OURS, **KEYRING}),
+        {"cuda": {"versions": ["13.0"]}},
+        ["foreign-source"],
+        f"{SOURCES}/cuda-debian12-x86_64.list is not by this collection",
+    ),
+    "somebody else's source of the toolkit": (
+        host(files={f"{SOURCES}/nvidia-container-toolkit.list": "0" * 64}),
+        {"toolkit": {"version": ""}},
+        ["foreign-source"],
+        "nvidia-container-toolkit.list",
+    ),
+    "ours only": (host(files=OURS), {**wish(), "toolkit": {}}, [], ""),
+    "a source that apt does not read": (host(files={f"{SOURCES}/cuda.list.save": "0" * 64}), wish(), [], ""),
+    "somebody else's source, all absent": (
+        host(files=KEYRING),
+        {**ABSENT, "cuda": {"state": "absent", "versions": ["13.0"]}, "toolkit": {"state": "absent"}},
+        [],
+        "",
+    ),
+    "somebody else's source, no toolkit wished": (host(files=KEYRING), {"cuda": {"versions": []}}, [], ""),
+    "open modules for Volta": (
+        host(pci=[H100, V100]),
+        wish(flavour="open"),
+        ["open-modules-old-card"],
+        "no open kernel modules for 0000:3b:00.0 (1db6): older than Turing",
+    ),
+    "a branch past Volta": (host(pci=[V100]), wish("590"), ["branch-past-card"], "set nvidia_driver_branch to 580"),
+    "a version past Volta": (host(pci=[V100]), wish("", version="595.45.04"), ["branch-past-card"], "Branch 595"),
+    "both for Volta": (
+        host(pci=[V100]),
+        wish("595", flavour="open"),
+        ["open-modules-old-card", "branch-past-card"],
+        "architecture-matrix",
+    ),
+    "Volta leaves": (host(pci=[V100]), wish("595", state="absent", flavour="open"), [], ""),
     "unknown branch": (host(), wish("999"), ["unknown-branch"], "Driver branch 999 is not known"),
     "no branch": (host(), wish(""), ["unknown-branch"], "nvidia_driver_branch"),
     "version alone": (host(), wish("", version="580.95.05"), [], ""),
@@ -210,6 +314,7 @@ def test_refused(facts: Facts, wishes: dict[str, t.Any], rules: list[str], words
     refusals = plan(facts, wishes)["refusals"]
     assert [refusal["rule"] for refusal in refusals] == rules
     assert words in " ".join(refusal["sentence"] for refusal in refusals)
+    assert "secret" not in str(refusals), "credentials are not repeated"
     for refusal in refusals:
         assert all(refusal.values()), "found, wanted and the way out are always named"
         assert refusal["way_out"] in refusal["sentence"] and refusal["sentence"].endswith(".")
