@@ -48,7 +48,7 @@ options:
             description: Exact version, such as V(580.95.05).
             type: str
           flavour:
-            description: Kernel modules. V(auto) is what NVIDIA recommends for the branch.
+            description: Kernel modules. V(auto) is what NVIDIA recommends for the branch and the cards.
             type: str
             choices: [auto, open, proprietary]
             default: auto
@@ -79,6 +79,9 @@ options:
             default: present
           version:
             description: Exact version, such as V(1.20.0); any if empty.
+            type: str
+          mirror:
+            description: The same as O(wishes.mirror) for the toolkit's repository.
             type: str
       mirror:
         description: Base address that stands in for NVIDIA's hosts. It must be reached over TLS.
