@@ -46,7 +46,7 @@ def main(words: list[str]) -> int:
 Part = Callable[[Steps], None]
 
 
-def _steps(*tracks: Sequence[Part]) -> Callable[[list[str]], int]:
+def _steps(*tracks: Sequence[Part], last: Part | None = None) -> Callable[[list[str]], int]:
     """Each track in its order, the tracks side by side: one mostly computes while the other mostly waits."""
 
     def walk(track: Sequence[Part], steps: Steps) -> None:
@@ -55,10 +55,14 @@ def _steps(*tracks: Sequence[Part]) -> Callable[[list[str]], int]:
 
     def work(_more: list[str]) -> int:
         steps = Steps()
-        if steps.step("Python packages", lambda: venvs.ensure("test")):
-            with ThreadPoolExecutor(len(tracks)) as pool:
-                for walking in [pool.submit(walk, track, steps) for track in tracks]:
-                    walking.result()
+        try:
+            if steps.step("Python packages", lambda: venvs.ensure("test")):
+                with ThreadPoolExecutor(len(tracks)) as pool:
+                    for walking in [pool.submit(walk, track, steps) for track in tracks]:
+                        walking.result()
+        finally:
+            if last:
+                last(steps)
         return steps.close()
 
     return work
@@ -84,11 +88,13 @@ OVER_THE_RIG = ("demo", "test", "integration", "molecule", "bench")
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": lambda _more: demo.demo(),
     "demo-down": _down,
-    "test": _steps([checks.lint, checks.units, checks.sanity, cluster.as_installed], [cluster.everything]),
+    "test": _steps(
+        [checks.lint, checks.units, checks.sanity, cluster.beside], [cluster.everything], last=cluster.take_down
+    ),
     "lint": _steps([checks.lint]),
     "units": _steps([checks.units]),
     "sanity": _steps([checks.sanity]),
-    "integration": _steps([cluster.as_installed, cluster.integration]),
+    "integration": _steps([cluster.integration]),
     "molecule": _molecule,
     "bench": lambda _more: cluster.bench(),
     "clean": _clean,

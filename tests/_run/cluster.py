@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
 from functools import partial
 
 from _rig.cache import CHECKOUT
@@ -16,39 +17,50 @@ from _run import rigs, venvs
 from _run.steps import Steps
 
 SCENARIOS = CHECKOUT / "molecule"
-THE_RIG = "tests/integration/test_rig.py"
-AS_INSTALLED = "tests/integration/test_install.py"
+HERE = "tests/integration"
+THE_RIG = f"{HERE}/test_rig.py"  # needs a machine on which nothing of it runs
+AS_INSTALLED = f"{HERE}/test_install.py"  # asks neither hosts nor a cluster
+THE_WHOLE_WAY = f"{HERE}/test_site.py"
+BESIDE = (f"{HERE}/test_gpu_node_label.py", f"{HERE}/test_refusals.py")  # get along with what else is in the cluster
+
+_up = threading.Event()
 # All but Ansible's own remark on its first visit to a host, where it makes its folder for temporary files.
 COMPLAINTS = re.compile(r"\[(?:DEPRECATION )?WARNING\](?!: Module remote_tmp)[^\n]*")
 
 
 def everything(steps: Steps) -> None:
-    """Both kinds of cluster checks over one control plane, which is taken down whatever happens."""
-    if not steps.step("build the rig", lambda: rigs.rig("build")):
-        return
+    """The checks that need the rig to themselves, one after the other over one control plane."""
     try:
-        integration(steps)
-        if steps.step("start the control plane", lambda: rigs.rig("up")):
-            _molecule(steps, [])
+        if steps.step("build the rig", lambda: rigs.rig("build")):
+            _pytest(steps, "the rig itself", THE_RIG)
+            steps.step("start the control plane", lambda: rigs.rig("up"))
     finally:
-        steps.step("take the rig down", lambda: rigs.rig("down"))
+        _up.set()  # also when that failed: who waits for it finds out by itself
+    _pytest(steps, "the whole way", THE_WHOLE_WAY)
+    _molecule(steps, [])
+
+
+def beside(steps: Steps) -> None:
+    """The integration tests that may run beside `everything`: as soon as its control plane is up."""
+    _pytest(steps, "the collection as installed", AS_INSTALLED)
+    _up.wait()
+    _pytest(steps, "modules and refusals", *BESIDE)
+
+
+def take_down(steps: Steps) -> None:
+    steps.step("take the rig down", lambda: rigs.rig("down"))
 
 
 def integration(steps: Steps) -> None:
-    """tests/integration starts and ends the rig itself: that is one of the things it tests."""
-    tools = venvs.ensure("test")
-    pytest = [tools / "python", "-m", "pytest", "-q", "--durations=10"]
-    env = venvs.environment(tools)
-    steps.command("the rig itself", [*pytest, THE_RIG], env)  # needs a machine on which nothing of it runs
-    others = [f"--ignore={path}" for path in (THE_RIG, AS_INSTALLED)]
-    steps.command("integration", [*pytest, "tests/integration", *others], env)
+    """All of tests/integration, which starts and ends the rig itself: that is one of the things it tests."""
+    _pytest(steps, "the rig itself", THE_RIG)
+    _pytest(steps, "integration", AS_INSTALLED, *BESIDE, THE_WHOLE_WAY)
 
 
-def as_installed(steps: Steps) -> None:
-    """Built, installed and documented: asks neither hosts nor a cluster."""
+def _pytest(steps: Steps, name: str, *files: str) -> None:
     tools = venvs.ensure("test")
-    argv = [tools / "python", "-m", "pytest", "-q", AS_INSTALLED]
-    steps.command("the collection as installed", argv, venvs.environment(tools))
+    argv = [tools / "python", "-m", "pytest", "-q", "--durations=10", *files]
+    steps.command(name, argv, venvs.environment(tools))
 
 
 def molecule(steps: Steps, names: list[str]) -> None:

@@ -102,9 +102,11 @@ class Rig:
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Rig]:
-    """The cluster without hosts."""
+    """The cluster without hosts; one that was up before is left up."""
+    found = (Path(os.environ.get("KUBEGPU_RIG_STATE", "/run/kubegpu-rig")) / "ready").exists()
     subprocess.run([sys.executable, RIG, "up"], check=True)
     rig = Rig()
     os.environ.update(KUBECONFIG=rig.env["KUBECONFIG"])
     yield rig
-    rig.call("down")
+    if not found:
+        rig.call("down")

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from conftest import Rig
 
-HOSTS = ("mol-debian", "mol-plain")
-INVENTORY = ("-i", "molecule/_shared/inventory")
+HOSTS = ("ref-debian", "ref-plain")
+INVENTORY = ("-i", "tests/integration/inventory")
 
 
 @pytest.fixture(scope="module")
 def rig(control_plane: Rig) -> Iterator[Rig]:
-    control_plane.call("up", "--fresh", "molecule")
+    control_plane.call("up", "--fresh", "refusals")
     control_plane.refresh()
     yield control_plane
-    control_plane.call("down", "molecule")
+    control_plane.call("down", "refusals")
 
 
 def refused(rig: Rig, host: str, *words: str) -> str:
@@ -34,20 +34,20 @@ def refused(rig: Rig, host: str, *words: str) -> str:
 
 
 def test_a_host_without_nvidia_hardware(rig: Rig) -> None:
-    assert "has no NVIDIA GPU" in refused(rig, "mol-plain")
+    assert "has no NVIDIA GPU" in refused(rig, "ref-plain")
 
 
 def test_an_unsupported_distribution(rig: Rig) -> None:
-    rig.on("mol-debian", "cp /etc/os-release /run/os-release && sed -i s/^ID=.*/ID=arch/ /usr/lib/os-release")
+    rig.on("ref-debian", "cp /etc/os-release /run/os-release && sed -i s/^ID=.*/ID=arch/ /usr/lib/os-release")
     try:
-        words = refused(rig, "mol-debian")
+        words = refused(rig, "ref-debian")
     finally:
-        rig.on("mol-debian", "sed -i s/^ID=.*/ID=debian/ /usr/lib/os-release")
+        rig.on("ref-debian", "sed -i s/^ID=.*/ID=debian/ /usr/lib/os-release")
     assert "arch" in words and "not supported" in words
 
 
 def test_a_missing_kubeconfig(rig: Rig, tmp_path: Path) -> None:
-    words = refused(rig, "mol-debian", "-e", f"kubegpu_kubeconfig={tmp_path}/nowhere")
+    words = refused(rig, "ref-debian", "-e", f"kubegpu_kubeconfig={tmp_path}/nowhere")
     assert f"{tmp_path}/nowhere" in words and "kubegpu_kubeconfig" in words
 
 
@@ -55,14 +55,14 @@ def test_an_unreachable_api_server(rig: Rig, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     text = Path(rig.env["KUBECONFIG"]).read_text()
     kubeconfig.write_text(text.replace(":6443", ":6444"))
-    words = refused(rig, "mol-debian", "-e", f"kubegpu_kubeconfig={kubeconfig}")
+    words = refused(rig, "ref-debian", "-e", f"kubegpu_kubeconfig={kubeconfig}")
     assert ":6444" in words and "refused" in words
 
 
 def test_a_user_who_is_not_root(rig: Rig) -> None:
-    rig.on("mol-debian", "useradd --create-home tired && cp -r /root/.ssh /home/tired/ && chown -R tired: /home/tired")
+    rig.on("ref-debian", "useradd --create-home tired && cp -r /root/.ssh /home/tired/ && chown -R tired: /home/tired")
     try:
-        words = refused(rig, "mol-debian", "-e", "ansible_user=tired", "-e", "kubegpu_become=false")
+        words = refused(rig, "ref-debian", "-e", "ansible_user=tired", "-e", "kubegpu_become=false")
     finally:
-        rig.on("mol-debian", "pkill -KILL -u tired; userdel --remove tired")
+        rig.on("ref-debian", "pkill -KILL -u tired; userdel --remove tired")
     assert "root" in words
