@@ -89,7 +89,10 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": lambda _more: demo.demo(),
     "demo-down": _down,
     "test": _steps(
-        [checks.lint, checks.units, checks.sanity, cluster.beside], [cluster.everything], last=cluster.take_down
+        [checks.lint, checks.units, checks.sanity, cluster.beside],
+        [cluster.everything],
+        [cluster.scenarios_beside],
+        last=cluster.take_down,
     ),
     "lint": _steps([checks.lint]),
     "units": _steps([checks.units]),

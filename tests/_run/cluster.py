@@ -23,6 +23,9 @@ AS_INSTALLED = f"{HERE}/test_install.py"  # asks neither hosts nor a cluster
 THE_WHOLE_WAY = f"{HERE}/test_site.py"
 BESIDE = (f"{HERE}/test_gpu_node_label.py", f"{HERE}/test_refusals.py")  # get along with what else is in the cluster
 
+# Scenarios that bring things into the cluster which are no host's own. The others run beside them, on other hosts.
+CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
+
 _up = threading.Event()
 # All but Ansible's own remark on its first visit to a host, where it makes its folder for temporary files.
 COMPLAINTS = re.compile(r"\[(?:DEPRECATION )?WARNING\](?!: Module remote_tmp)[^\n]*")
@@ -37,7 +40,17 @@ def everything(steps: Steps) -> None:
     finally:
         _up.set()  # also when that failed: who waits for it finds out by itself
     _pytest(steps, "the whole way", THE_WHOLE_WAY)
-    _molecule(steps, [])
+    for name in _scenarios():
+        if _cluster_wide(name):
+            _molecule(steps, name)
+
+
+def scenarios_beside(steps: Steps) -> None:
+    """The scenarios that leave the cluster alone, beside `everything`."""
+    _up.wait()
+    for name in _scenarios():
+        if not _cluster_wide(name):
+            _molecule(steps, name, KUBEGPU_MOLECULE_FLEET="molecule-beside")
 
 
 def beside(steps: Steps) -> None:
@@ -64,25 +77,34 @@ def _pytest(steps: Steps, name: str, *files: str) -> None:
 
 
 def molecule(steps: Steps, names: list[str]) -> None:
+    known = _scenarios()
+    for name in names:
+        if name not in known:
+            raise RigError(f"there is no scenario called {name} in molecule/; there are {', '.join(known)}")
     try:
         if steps.step("start the control plane", lambda: rigs.rig("up")):
-            _molecule(steps, names)
+            for name in names or known:
+                _molecule(steps, name)
     finally:
         steps.step("take the rig down", lambda: rigs.rig("down"))
 
 
-def _molecule(steps: Steps, names: list[str]) -> None:
-    known = sorted(path.parent.name for path in SCENARIOS.glob("*/molecule.yml"))
-    for name in names or known:
-        if name not in known:
-            raise RigError(f"there is no scenario called {name} in molecule/; there are {', '.join(known)}")
-        steps.step(f"molecule {name}", partial(_scenario, steps, name))
+def _scenarios() -> list[str]:
+    return sorted(path.parent.name for path in SCENARIOS.glob("*/molecule.yml"))
 
 
-def _scenario(steps: Steps, name: str) -> None:
+def _cluster_wide(name: str) -> bool:
+    return CLUSTER_WIDE.search((SCENARIOS / name / "vars.yml").read_text()) is not None
+
+
+def _molecule(steps: Steps, name: str, **env: str) -> None:
+    steps.step(f"molecule {name}", partial(_scenario, steps, name, env))
+
+
+def _scenario(steps: Steps, name: str, env: dict[str, str]) -> None:
     tools = venvs.ensure("test")
     argv = [tools / "molecule", "test", "--scenario-name", name]
-    text = steps.logged(f"molecule-{name}", argv, rigs.environment(tools))
+    text = steps.logged(f"molecule-{name}", argv, {**rigs.environment(tools), **env})
     complaints = sorted(set(COMPLAINTS.findall(text)))
     if complaints:
         raise RigError("the run passed, but not in silence:\n" + "\n".join("    " + line for line in complaints))

@@ -8,20 +8,25 @@ from __future__ import annotations
 from typing import Any
 
 MISSING = "missing"
+# Taints that the cluster gives to a node by its condition and takes away again.
+OF_ITS_CONDITION = "node.kubernetes.io/"
 
 
-def cluster_picture(answer: dict[str, Any], node: str) -> dict[str, Any]:
-    """Name -> what a role could change; not what changes by itself (resourceVersion, conditions, heartbeats)."""
+def cluster_picture(answer: dict[str, Any], node: str, whole: bool) -> dict[str, Any]:
+    """Name -> what a role could change; not what changes by itself (resourceVersion, conditions, heartbeats).
+
+    The host's own Node, and what is nobody's in particular where the scenario has the `whole` cluster to itself.
+    """
     found: dict[str, Any] = {}
     for thing in answer["items"]:
-        meta = thing["metadata"]
-        if thing["kind"] == "Node" and meta["name"] != node:
+        meta, spec = thing["metadata"], thing.get("spec") or {}
+        if meta["name"] != node if thing["kind"] == "Node" else not whole:
             continue
         found[f"{thing['kind']} {meta.get('namespace', '-')}/{meta['name']}"] = {
             "labels": meta.get("labels") or {},
             "annotations": meta.get("annotations") or {},
-            "taints": thing.get("spec", {}).get("taints") or [],
-            "unschedulable": bool(thing.get("spec", {}).get("unschedulable")),
+            "taints": [taint for taint in spec.get("taints") or [] if not taint["key"].startswith(OF_ITS_CONDITION)],
+            "unschedulable": bool(spec.get("unschedulable")),
         }
     return found
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from _rig import control_plane
 from _rig.build import Made
@@ -139,11 +140,14 @@ def unready(names: Iterable[str], kubectl: Path) -> set[str]:
 def ready_nodes(kubectl: Path) -> set[str]:
     answer = attempt(kubectl, f"--kubeconfig={state()}/admin.kubeconfig", "get", "nodes", "--output=json")
     nodes = json.loads(answer.stdout)["items"] if answer.returncode == 0 else []
-    return {node["metadata"]["name"] for node in nodes if _is_ready(node["status"].get("conditions", []))}
+    return {node["metadata"]["name"] for node in nodes if _is_ready(node)}
 
 
-def _is_ready(conditions: list[dict[str, str]]) -> bool:
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+def _is_ready(node: dict[str, Any]) -> bool:
+    """Ready, and the cluster has noticed: it takes its taint away a moment after the kubelet has said so."""
+    conditions, taints = node["status"].get("conditions", []), node["spec"].get("taints", [])
+    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    return ready and not any(taint["key"] == "node.kubernetes.io/not-ready" for taint in taints)
 
 
 def last_lines(name: str) -> str:
