@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import glob
 import hashlib
 import json
@@ -14,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import typing as t
 
@@ -39,6 +41,8 @@ class Host:
     def __init__(self, root: str = "/", time_limit_s: float = TIME_LIMIT_S) -> None:
         self._root = root.rstrip("/")
         self.time_limit_s = time_limit_s
+        self._asking = threading.Lock()
+        self._asked: dict[tuple[str, ...], concurrent.futures.Future[Answer]] = {}
 
     def read(self, path: str, limit: int = READ_LIMIT) -> str:
         """The text of a file, at most ``limit`` bytes of it. What is not UTF-8 becomes U+FFFD."""
@@ -60,6 +64,14 @@ class Host:
         """Names in a folder, sorted."""
         try:
             return sorted(os.listdir(self._at(path)))
+        except OSError as exc:
+            raise _unreadable(path, exc) from exc
+
+    def links(self, path: str) -> list[str]:
+        """Where the links in a folder lead, as they say it. A link that vanishes meanwhile is passed over."""
+        folder = self._at(path)
+        try:
+            return list(_targets(folder, os.listdir(folder)))
         except OSError as exc:
             raise _unreadable(path, exc) from exc
 
@@ -95,6 +107,18 @@ class Host:
         except OSError as exc:
             raise KubeGpuError(f"{argv[0]} cannot be started: {exc.strerror}", cmd=list(argv)) from exc
         return self._answer(process, argv)
+
+    def run_once(self, *argv: str) -> Answer:
+        """As ``run``, for what several readers ask at the same time: it runs once, and all get the one answer."""
+        with self._asking:
+            first = argv not in self._asked
+            asked = self._asked.setdefault(argv, concurrent.futures.Future())
+        if first:
+            try:
+                asked.set_result(self.run(*argv))
+            except Exception as exc:
+                asked.set_exception(exc)
+        return asked.result()
 
     def _answer(self, process: subprocess.Popen[bytes], argv: tuple[str, ...]) -> Answer:
         try:
@@ -204,5 +228,14 @@ def _abandon(pid: int) -> None:
         return
 
 
+def _targets(folder: str, names: t.Iterable[str]) -> t.Iterator[str]:
+    for name in names:
+        try:
+            yield os.readlink(f"{folder}/{name}")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
 def _unreadable(path: str, exc: OSError) -> KubeGpuError:
-    return KubeGpuError(f"{path}: {exc.strerror}", path=path, missing=isinstance(exc, FileNotFoundError))
+    missing = isinstance(exc, (FileNotFoundError, ProcessLookupError))
+    return KubeGpuError(f"{path}: {exc.strerror}", path=path, missing=missing)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import signal
 import sys
@@ -34,6 +35,30 @@ def test_a_hanging_command_is_left_behind_with_its_children() -> None:
         Host(time_limit_s=0.2).run("sh", "-c", "sleep 30 & sleep 30")
     assert time.monotonic() - began < 5
     assert caught.value.details["timed_out"]
+
+
+def test_what_several_readers_ask_runs_once(tmp_path: Path) -> None:
+    host = Host()
+    question = ("sh", "-c", f"echo x >> {tmp_path}/count; sleep 0.1; echo done")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda _: host.run_once(*question), range(4)))
+    assert [answer.out for answer in answers] == ["done\n"] * 4
+    assert (tmp_path / "count").read_text() == "x\n"
+
+
+def test_what_several_readers_ask_fails_for_all_of_them() -> None:
+    host = Host()
+    for _ in range(2):
+        with pytest.raises(KubeGpuError, match="^no-such-thing not found$"):
+            host.run_once("no-such-thing")
+
+
+def test_links_as_they_say_it(tmp_path: Path) -> None:
+    (tmp_path / "fd").mkdir()
+    (tmp_path / "fd" / "3").symlink_to("/dev/nvidia0 (deleted)")
+    assert Host(str(tmp_path)).links("/fd") == ["/dev/nvidia0 (deleted)"]
+    with pytest.raises(KubeGpuError, match="^/none: No such file"):
+        Host(str(tmp_path)).links("/none")
 
 
 def test_what_is_not_utf8_is_still_text(tmp_path: Path) -> None:
