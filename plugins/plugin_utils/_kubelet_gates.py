@@ -20,10 +20,10 @@ class Judgement(t.NamedTuple):
     unknown: list[str]
 
 
-def judge(gates: t.Mapping[str, t.Any], version: str | None) -> Judgement:
+def judge(gates: t.Mapping[str, t.Any], version: str | None, data: _compat.Data | None = None) -> Judgement:
     """Nothing can be said of a kubelet whose version is unknown."""
-    data = _compat.load("kubelet_gates")
-    known = data["gates"]
+    data = data or _compat.data()
+    known = data.gates()
     minor = _minor(version)
     refused, unknown = [], []
     for name, value in gates.items():
@@ -33,7 +33,7 @@ def judge(gates: t.Mapping[str, t.Any], version: str | None) -> Judgement:
             unknown.append(name)
         elif name in known:
             refused += _against(name, value, known[name], minor)
-        elif minor == _minor(data["complete"]):
+        elif _compat.minor(version or "") in data.gates_complete():
             refused.append(f"{name}: a kubelet {version} does not know it and would not start")
         else:
             unknown.append(name)

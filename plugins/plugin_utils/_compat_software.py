@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE. Compatibility data of software: platforms and their packages, Kubernetes, versions known to be bad."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers import (
+    Change,
+    Choice,
+    KnownBad,
+    Package,
+    Runtime,
+    last_day,
+    minor,
+)
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_data import Line, Lines
+
+
+class Software(Lines):
+    # Platforms, and what packages are called there.
+
+    def platforms(self) -> list[Line]:
+        """Distributions that the roles serve."""
+        return self._lines("platforms")
+
+    def platform(self, id_: str | None, version: str | None) -> Line | None:
+        """A point release is served as its release is: 12.4 by the line of 12, but 24.10 not by that of 24.04."""
+        for line in self.platforms():
+            wanted = line["version"]
+            if line["id"] == id_ and version and (version == wanted or version.startswith(f"{wanted}.")):
+                return line
+        return None
+
+    def driver_packages(self, manager: str, branch: int, flavour: str, release: str | None = None) -> list[Package]:
+        """`release` is the version of an Enterprise Linux, such as 9.4; apt needs none."""
+        lines = self._packages("driver", manager, branch, release)
+        return [_package(line, branch=branch) for line in lines if line["flavour"] == flavour]
+
+    def fabric_packages(self, manager: str, branch: int, purpose: str) -> list[Package]:
+        """`purpose` is nvswitch, nvlink5 or imex."""
+        lines = self._packages("fabric", manager, branch, None)
+        return [_package(line, branch=branch) for line in lines if purpose in line["for"]]
+
+    def header_packages(self, manager: str, kernel: str) -> list[str]:
+        """What modules for this kernel are built against."""
+        return [_package(line, release=kernel).name for line in self._packages("headers", manager)]
+
+    def cuda_packages(self, manager: str, version: str) -> list[str]:
+        """Packages of one toolkit: 13.0 is cuda-toolkit-13-0."""
+        return [_package(line, version=version.replace(".", "-")).name for line in self._packages("cuda", manager)]
+
+    def toolkit_packages(self, manager: str) -> list[str]:
+        return [line["name"] for line in self._packages("toolkit", manager)]
+
+    def default_flavour(self, branch: int) -> Choice:
+        line = next(line for line in self._lines("packages", "defaults") if _serves(line, branch))
+        return Choice(line["flavour"], self._source("packages", line))
+
+    def flavours(self, branch: int) -> dict[str, str]:
+        """The kernel modules that a branch has at all, each with its source."""
+        lines = [line for line in self._lines("packages", "modules") if _serves(line, branch)]
+        return {line["flavour"]: self._source("packages", line) for line in lines}
+
+    def _packages(self, kind: str, manager: str, branch: int = 0, release: str | None = None) -> list[Line]:
+        major = (release or "").partition(".")[0]
+        return [
+            line
+            for line in self._lines("packages", kind)
+            if line["package_manager"] == manager
+            and _serves(line, branch)
+            and (not line.get("releases") or major in line["releases"])
+        ]
+
+    # Kubernetes, and versions that are known to be bad.
+
+    def kubernetes(self, version: str | None) -> Runtime | None:
+        return self._runtime("kubernetes", version)
+
+    def containerd(self, version: str | None) -> Runtime | None:
+        return self._runtime("containerd", version)
+
+    def containerd_runs(self, containerd: str | None, kubernetes: str | None) -> bool | None:
+        """Whether a kubelet works with a containerd; None where either is not known."""
+        found = self.containerd(containerd)
+        if found is None or not kubernetes:
+            return None
+        last = found.last_kubernetes
+        return last is None or _versions.order(minor(kubernetes)) <= _versions.order(last)
+
+    def gates(self) -> dict[str, Line]:
+        """Feature gates of the kubelet by name."""
+        return {line["name"]: line for line in self._lines("kubelet_gates", "gates")}
+
+    def gates_complete(self) -> list[str]:
+        """Minor versions of Kubernetes of which every gate is known."""
+        return [line["version"] for line in self._lines("kubelet_gates", "complete")]
+
+    def change(self, name: str) -> Change:
+        """A change of Kubernetes: cgroup-v1, dockershim."""
+        line = next(line for line in self._lines("kubernetes", "changes") if line["name"] == name)
+        return Change(line["name"], line["since"], line["words"], self._source("kubernetes", line))
+
+    def known_bad(self, version: str | None, product: str = "driver") -> list[KnownBad]:
+        asked = _versions.order(version or "")
+        return [
+            KnownBad(line["name"], product, _range(line), line["words"], self._source("known_bad", line))
+            for line in self._lines("known_bad")
+            if asked and line["product"] == product and _within(line, asked)
+        ]
+
+    def _runtime(self, name: str, version: str | None) -> Runtime | None:
+        wanted = minor(version or "")
+        line = next((line for line in self._lines("kubernetes", name) if line["version"] == wanted), None)
+        if line is None:
+            return None
+        eol, last = line.get("eol"), line.get("last_kubernetes")
+        source = self._source("kubernetes", line)
+        reason = self._source("kubernetes", line, "last_kubernetes_source") if last else None
+        return Runtime(line["version"], last_day(eol), eol, source, last, reason)
+
+
+def _package(line: Line, **values: t.Any) -> Package:
+    return Package(line["name"].format(**values), bool(line.get("pinned")), line.get("kind") or "package")
+
+
+def _serves(line: Line, branch: int) -> bool:
+    return bool((line.get("from") or 0) <= branch < (line.get("below") or branch + 1))
+
+
+def _within(line: Line, version: tuple[int, ...]) -> bool:
+    first, end = line.get("from"), line.get("below")
+    return (not first or _versions.order(first) <= version) and (not end or version < _versions.order(end))
+
+
+def _range(line: Line) -> str:
+    parts = [f"from {line['from']}" if line.get("from") else "", f"below {line['below']}" if line.get("below") else ""]
+    return " ".join(filter(None, parts)) or "all"
