@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.containers import SECRET
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.containerd import SECRET
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._config_action import ConfigAction, Data
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._merge import containerd
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._merge.toml_text import MISSING

@@ -9,12 +9,14 @@ A source that hangs costs one time limit, however many others hang with it.
 from __future__ import annotations
 
 import concurrent.futures
-import functools
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
-    containers,
+    cdi,
+    containerd,
+    crio,
     cuda,
+    docker,
     driver,
     files,
     gpus,
@@ -22,6 +24,7 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
     packages,
     pci,
     platform,
+    toolkit,
 )
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import Reading, Source
 
@@ -39,10 +42,11 @@ READERS: dict[str, Reader] = {
     "driver": driver.read,
     "cuda": cuda.read,
     "packages": packages.read,
-    "container.toolkit": containers.read_toolkit,
-    "container.containerd": containers.read_containerd,
-    "container.docker": functools.partial(containers.read_other, name="docker"),
-    "container.crio": functools.partial(containers.read_other, name="crio"),
+    "container.toolkit": toolkit.read,
+    "container.cdi": cdi.read,
+    "container.containerd": containerd.read,
+    "container.docker": docker.read,
+    "container.crio": crio.read,
     "kubelet": kubelet.read,
     "files": files.read,
 }

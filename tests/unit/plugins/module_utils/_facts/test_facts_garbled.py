@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
-    containers,
+    containerd,
     cuda,
     driver,
     kubelet,
@@ -20,6 +20,7 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
     packages,
     pci,
     platform,
+    programs,
     services,
     smi,
     toml,
@@ -44,9 +45,9 @@ PARSERS: dict[str, t.Callable[[str], t.Any]] = {
     "rpm": packages.parse_rpm,
     "version.json": cuda.parse_version_json,
     "version.txt": cuda.parse_version_txt,
-    "version": containers.parse_version,
-    "schema": containers.schema,
-    "effective": lambda text: containers.effective(toml.parse(text)),
+    "version": programs.parse_version,
+    "schema": containerd.schema,
+    "effective": lambda text: containerd.effective(toml.parse(text)),
     "kubelet": kubelet.parse_version,
     "systemctl": services.parse_show,
     "arguments": lambda text: services.option(text.split("\0"), "--config"),
@@ -137,4 +138,4 @@ def nvml_keys() -> list[str]:
 )
 def test_whatever_containerd_dumps(dump: t.Any) -> None:
     if isinstance(dump, dict):
-        assert isinstance(containers.effective(dump)["runtimes"], dict)
+        assert isinstance(containerd.effective(dump)["runtimes"], dict)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubegpu.nodes.plugins.module_utils import _host
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import docker, nvml
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gather as gathering
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import nvml
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.gather import gather
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
@@ -51,6 +51,11 @@ class Machine:
 
     def prints(self, name: str, fixture: str, status: int = 0) -> None:
         self.program(name, f"cat '{FIXTURES / fixture}'; exit {status}")
+
+    def unit(self, name: str, pid: int, *lines: str) -> None:
+        """systemd knows one unit, which runs."""
+        said = (f"MainPID={pid}", f"Names={name}", "LoadState=loaded", "ActiveState=active", *lines)
+        self.program("systemctl", "cat <<'END'\n{}\nEND".format("\n".join(said)))
 
     def nvml(self, said: t.Any) -> None:
         self._monkeypatch.setattr(nvml, "ask", said if callable(said) else lambda: said)
@@ -246,7 +251,7 @@ def containerd(machine: Machine, case: str, config: str = "/etc/containerd/confi
 
 def test_containerd_and_where_its_config_is(machine: Machine) -> None:
     containerd(machine, "1.6.20-nvidia", "/etc/other.toml")
-    machine.program("systemctl", "echo MainPID=42; echo ActiveState=active")
+    machine.unit("containerd.service", 42)
     machine.file("/proc/42/cmdline", "/usr/bin/containerd\0--config\0/etc/other.toml\0")
     facts = machine.read("container")
     value = facts["container"]["containerd"]
@@ -296,7 +301,7 @@ def test_containerd_without_a_config_file(machine: Machine) -> None:
 
 def test_kubelet(machine: Machine) -> None:
     machine.program("kubelet", "echo Kubernetes v1.36.3")
-    machine.program("systemctl", "echo MainPID=7; echo ActiveState=active")
+    machine.unit("kubelet.service", 7)
     machine.file("/proc/7/cmdline", "/usr/bin/kubelet\0--config=/etc/k.yaml\0--hostname-override=Node-7\0")
     machine.file("/etc/k.yaml", "kind: KubeletConfiguration\n")
     facts = machine.read("kubelet")
@@ -304,11 +309,19 @@ def test_kubelet(machine: Machine) -> None:
         "present": True,
         "version": "1.36.3",
         "active": True,
+        "started_by": {
+            "unit": "kubelet.service",
+            "arguments": {"config": "/etc/k.yaml", "hostname-override": "Node-7"},
+        },
+        "files": [],
         "config_path": "/etc/k.yaml",
         "config_text": "kind: KubeletConfiguration\n",
         "node_name": "node-7",
+        "cgroup_driver": None,
+        "feature_gates": {},
+        "runtime_endpoint": None,
     }
-    assert facts["sources"] == {"kubelet": OK}
+    assert facts["sources"] == {"kubelet": OK, "systemd": OK}
 
 
 @pytest.mark.parametrize(
@@ -328,7 +341,7 @@ def test_docker_crio_and_the_toolkit(machine: Machine) -> None:
     machine.program("nvidia-ctk", "echo NVIDIA Container Toolkit CLI version 1.20.0")
     facts = machine.read("container")
     assert facts["container"]["docker"]["version"] == "28.2.2"
-    assert facts["container"]["toolkit"] == {"version": "1.20.0"}
+    assert facts["container"]["toolkit"] == {"version": "1.20.0", "config_digest": None}
     assert facts["container"]["crio"]["present"] and facts["container"]["crio"]["version"] is None
     assert facts["sources"]["crio"] == {"ok": False, "reason": "crio --version: no words"}
 
@@ -354,7 +367,7 @@ def test_a_bug_in_one_reader_is_named_and_harms_no_other(machine: Machine, monke
     monkeypatch.setitem(gathering.READERS, "container.crio", broken)
     facts = machine.read()
     assert facts["driver"] is None and facts["container"]["crio"] is None
-    assert facts["container"]["docker"] == {"present": False, "version": None, "active": None, "config_path": None}
+    assert facts["container"]["docker"] == docker.ABSENT
     assert facts["sources"]["driver"] == facts["sources"]["crio"] == {"ok": False, "reason": "ZeroDivisionError: boom"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
-    containers,
+    containerd,
     cuda,
     driver,
     kubelet,
@@ -17,7 +17,7 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
     packages,
     pci,
     platform,
-    services,
+    programs,
     smi,
     toml,
 )
@@ -296,7 +296,7 @@ VERSIONS = {
 
 @pytest.mark.parametrize("text, version", VERSIONS.items())
 def test_version_of_a_program(text: str, version: str | None) -> None:
-    assert containers.parse_version(text) == version
+    assert programs.parse_version(text) == version
 
 
 def test_kubelet_version() -> None:
@@ -319,18 +319,6 @@ def test_node_name(arguments: list[str], host_name: str, name: str) -> None:
     assert kubelet.node_name(arguments, host_name) == name
 
 
-SHOWS = {
-    "runs": ("MainPID=812\nActiveState=active\n", (True, 812)),
-    "stopped": ("MainPID=0\nActiveState=inactive\n", (False, None)),
-    "garbled": ("MainPID=x\n", (None, None)),
-}
-
-
-@pytest.mark.parametrize("text, answer", SHOWS.values(), ids=SHOWS.keys())
-def test_systemctl_show(text: str, answer: tuple[bool | None, int | None]) -> None:
-    assert services.parse_show(text) == answer
-
-
 RUNC = {"type": "io.containerd.runc.v2", "binary": None, "systemd_cgroup": False}
 RUNC_SYSTEMD = {**RUNC, "systemd_cgroup": True}
 NVIDIA = {"type": "io.containerd.runc.v2", "binary": "/usr/bin/nvidia-container-runtime", "systemd_cgroup": True}
@@ -351,8 +339,8 @@ CONTAINERD = {
 @pytest.mark.parametrize("case", CONTAINERD)
 def test_containerd_recorded(case: str) -> None:
     schema, runtimes, default, cdi, disabled = CONTAINERD[case]
-    assert containers.schema(fixture(f"containerd/{case}.config.toml")) == schema
-    assert containers.effective(toml.parse(fixture(f"containerd/{case}.dump.toml"))) == {
+    assert containerd.schema(fixture(f"containerd/{case}.config.toml")) == schema
+    assert containerd.effective(toml.parse(fixture(f"containerd/{case}.dump.toml"))) == {
         "runtimes": runtimes,
         "default_runtime": default,
         "cdi_enabled": cdi,
@@ -376,9 +364,9 @@ SECRETS = {
 
 @pytest.mark.parametrize("text, secret", SECRETS.items())
 def test_registry_credentials_are_seen(text: str, secret: bool) -> None:
-    assert bool(containers.SECRET.search(text)) == secret
+    assert bool(containerd.SECRET.search(text)) == secret
 
 
 def test_no_recorded_default_looks_like_a_secret() -> None:
     for path in FIXTURES.glob("containerd/*.config.toml"):
-        assert not containers.SECRET.search(path.read_text(encoding="utf-8")), path.name
+        assert not containerd.SECRET.search(path.read_text(encoding="utf-8")), path.name
