@@ -35,6 +35,13 @@ class Answer(t.NamedTuple):
     err: str
 
 
+class Space(t.NamedTuple):
+    """Of a file system. What is kept for root does not count as available."""
+
+    total_bytes: int
+    available_bytes: int
+
+
 class Host:
     """Files below ``root`` and commands of this machine."""
 
@@ -74,6 +81,14 @@ class Host:
             return list(_targets(folder, os.listdir(folder)))
         except OSError as exc:
             raise _unreadable(path, exc) from exc
+
+    def space(self, path: str) -> Space:
+        """Of the file system that holds a path."""
+        try:
+            found = os.statvfs(self._at(path))
+        except OSError as exc:
+            raise _unreadable(path, exc) from exc
+        return Space(found.f_frsize * found.f_blocks, found.f_frsize * found.f_bavail)
 
     def glob(self, pattern: str) -> list[str]:
         """Paths that match, sorted, as the host names them."""

@@ -84,8 +84,7 @@ ansible_facts:
       type: dict
       contains:
         platform:
-          description: The system, from C(/etc/os-release), C(uname) and the Python that runs the
-            module.
+          description: The system, its kernels, what is under it and its file systems.
           returned: when O(gather_subset) asks for it
           type: dict
           contains:
@@ -125,10 +124,105 @@ ansible_facts:
               sample: x86_64
               returned: always
             kernel:
-              description: Release of the running kernel.
-              type: str
-              sample: 6.1.0-40-amd64
+              description: Releases of kernels.
               returned: always
+              type: dict
+              contains:
+                running:
+                  description: The running one, as C(uname -r) names it.
+                  type: str
+                  sample: 6.1.0-40-amd64
+                  returned: always
+                newest:
+                  description: The newest of RV(ansible_facts.nvidia.platform.kernels); V(null) where
+                    none is installed, as in a container.
+                  type: str
+                  sample: 6.1.0-41-amd64
+                  returned: always
+                next_boot:
+                  description:
+                    - The one that boots next. From C(grub.cfg) with C(grubenv) of GRUB, the boot loader
+                      entries of Enterprise Linux, or C(loader.conf) of systemd-boot.
+                    - V(null) where these do not tell it; C(next_boot) of
+                      RV(ansible_facts.nvidia.sources) then says why.
+                  type: str
+                  sample: 6.1.0-41-amd64
+                  returned: always
+                next_boot_source:
+                  description: 'Who told it: V(grub.cfg), V(boot loader entries), V(systemd-boot), or
+                    V(the only one) where one kernel only could boot.'
+                  type: str
+                  sample: grub.cfg
+                  returned: always
+            kernels:
+              description: Installed kernels, oldest first. Folders of C(/lib/modules) that hold
+                C(modules.dep), or whose kernel is in C(/boot).
+              returned: always
+              type: list
+              elements: dict
+              contains:
+                release:
+                  description: As C(uname -r) would name it.
+                  type: str
+                  sample: 6.1.0-41-amd64
+                  returned: always
+                headers:
+                  description: Whether what modules are built with is there, in C(build) of its modules,
+                    or in C(linux-headers-*) or C(kernels) of C(/usr/src).
+                  type: bool
+                  sample: true
+                  returned: always
+            secure_boot:
+              description: Whether the firmware has Secure Boot on, from the EFI variable C(SecureBoot);
+                V(false) without UEFI, V(null) where it cannot be read.
+              type: bool
+              sample: false
+              returned: always
+            virtualization:
+              description: Hypervisor or container that the system runs in, as C(systemd-detect-virt)
+                names it; V(none) on bare metal.
+              type: str
+              sample: none
+              returned: always
+            cgroup_version:
+              description: Version of the control groups that have the controllers, from
+                C(/sys/fs/cgroup).
+              type: int
+              sample: 2
+              returned: always
+            reboot:
+              description: Whether a reboot is due.
+              returned: always
+              type: dict
+              contains:
+                pending:
+                  description: V(true) for any reason below; V(null) where there is none but the kernel
+                    that boots next is not known either.
+                  type: bool
+                  sample: true
+                  returned: always
+                reasons:
+                  description: 'In words: packages that ask for it (C(/run/reboot-required)), another
+                    kernel that boots next.'
+                  type: list
+                  elements: str
+                  sample:
+                    - kernel 6.1.0-41-amd64 boots next, 6.1.0-40-amd64 is running
+                  returned: always
+            filesystems:
+              description:
+                - Room in V(/), V(/boot), V(/usr), V(/var) and V(/var/lib), from C(statvfs) and
+                  C(/proc/self/mounts).
+                - Each value holds C(mount) (where the file system is mounted that the folder is in),
+                  C(total_mib) and C(available_mib) (MiB; what is kept for root does not count). All
+                  three are V(null) where the folder is not there.
+              type: dict
+              returned: always
+              sample:
+                /var/lib:
+                  mount: /var
+                  total_mib: 95054
+                  available_mib: 61440
             python:
               description: Version of the Python that runs the module.
               type: str

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection: the installed kernels, and which of them boots next."""
+"""PRIVATE to the collection: the installed kernels, which of them boots next, and whether a reboot is due."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ EFI_VARIABLES = "/sys/firmware/efi/efivars"
 # The boot loader interface of systemd: who booted this system, and what was told to it besides loader.conf.
 LOADER = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 TOLD = ("LoaderEntryOneShot", "LoaderEntryDefault")
+# Packages of Debian and Ubuntu leave this, and beside it a list of who did.
+REBOOT_MARKS = ("/run/reboot-required", "/var/run/reboot-required")
 
 
 class Kernel(t.NamedTuple):
@@ -129,8 +131,28 @@ def _variable(host: Host, name: str) -> str:
         return ""
 
 
+def reboot(host: Host, boots: NextBoot) -> dict[str, t.Any]:
+    """Whether a reboot is due, and why. No sign of it is an answer only where the kernel that boots next is known."""
+    reasons = []
+    mark = next((path for path in REBOOT_MARKS if host.exists(path)), None)
+    if mark:
+        packages = _packages_that_ask(host, f"{mark}.pkgs")
+        reasons.append(f"asked for by packages: {', '.join(packages)}" if packages else f"{mark} is there")
+    running = host.kernel()
+    if boots.release not in (None, running):
+        reasons.append(f"kernel {boots.release} boots next, {running} is running")
+    return {"pending": True if reasons else (False if boots.release else None), "reasons": reasons}
+
+
+def _packages_that_ask(host: Host, path: str) -> list[str]:
+    try:
+        return sorted(set(host.read(path, limit=65536).split()))
+    except KubeGpuError:
+        return []
+
+
 def read(host: Host) -> Reading:
-    """``kernel`` and ``kernels`` of the platform."""
+    """``kernel``, ``kernels`` and ``reboot`` of the platform."""
     source = OK
     kernels: list[Kernel] = []
     try:
@@ -146,6 +168,7 @@ def read(host: Host) -> Reading:
             "next_boot_source": boots.source,
         },
         "kernels": [{"release": kernel.release, "headers": kernel.headers} for kernel in kernels],
+        "reboot": reboot(host, boots),
     }
     told = Source(False, boots.reason) if boots.reason else OK
     return Reading(value, {"kernels": source, "next_boot": told})

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection: which system this is, from os-release."""
+"""PRIVATE to the collection: which system this is: os-release, its kernels, what is under it, its file systems."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import filesystems, kernels, machine
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, Source
 
 if t.TYPE_CHECKING:
@@ -42,16 +43,18 @@ def family(release: dict[str, str]) -> str | None:
     return next((FAMILIES[name] for name in names if name in FAMILIES), None)
 
 
-def read(host: Host) -> Reading:
-    release: dict[str, str] = {}
-    source = Source(False, f"none of {', '.join(OS_RELEASE)} can be read")
+def _release(host: Host) -> tuple[dict[str, str], Source]:
     for path in OS_RELEASE:
         try:
             release = parse_os_release(host.read(path))
         except KubeGpuError:
             continue
-        source = OK if release.get("ID") else Source(False, f"{path}: no ID")
-        break
+        return release, OK if release.get("ID") else Source(False, f"{path}: no ID")
+    return {}, Source(False, f"none of {', '.join(OS_RELEASE)} can be read")
+
+
+def _identity(host: Host) -> Reading:
+    release, source = _release(host)
     kind = family(release)
     value = {
         "id": release.get("ID") or None,
@@ -61,10 +64,15 @@ def read(host: Host) -> Reading:
         "family": kind,
         "package_manager": PACKAGE_MANAGERS.get(kind) if kind else None,
         "architecture": host.machine(),
-        "kernel": host.kernel(),
         "python": ".".join(str(part) for part in sys.version_info[:3]),
         "service_manager": "systemd" if host.is_dir("/run/systemd/system") else None,
         "uid": host.uid(),
         "hostname": host.host_name(),
     }
     return Reading(value, {"platform": source})
+
+
+def read(host: Host) -> Reading:
+    parts = [part(host) for part in (_identity, kernels.read, machine.read, filesystems.read)]
+    value = {key: fact for part in parts for key, fact in part.value.items()}
+    return Reading(value, {name: source for part in parts for name, source in part.sources.items()})

@@ -21,7 +21,7 @@ from ansible_collections.kubegpu.nodes.plugins.modules import nvidia_facts
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 # Keys that are data and not fields: names of packages, files, runtimes and sources.
-MAPS = {"packages", "files", "sources", "runtimes"}
+MAPS = {"packages", "filesystems", "files", "sources", "runtimes"}
 
 
 def ansible(*arguments: str) -> dict[str, t.Any]:
@@ -52,7 +52,7 @@ def test_on_this_machine(check: list[str]) -> None:
     facts = result["ansible_facts"]["nvidia"]
     assert result["changed"] is False
     assert facts["gpus"] == [] and facts["driver"]["loaded"] is None
-    assert facts["platform"]["kernel"] == os.uname().release
+    assert facts["platform"]["kernel"]["running"] == os.uname().release
     assert facts["sources"]["platform"] == {"ok": True, "reason": None}
     assert facts["sources"]["nvml"] == {"ok": None, "reason": "not asked: no driver is loaded"}
     assert all(set(source) == {"ok", "reason"} for source in facts["sources"].values())
@@ -108,9 +108,9 @@ def test_each_field_is_documented_and_each_documented_field_is_returned(tmp_path
         target = tmp_path / "sys/bus/pci/devices/0000:1b:00.0" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-    nvcc = tmp_path / "usr/local/cuda-13.0/bin/nvcc"
-    nvcc.parent.mkdir(parents=True)
-    nvcc.touch()
+    for path in ("usr/local/cuda-13.0/bin/nvcc", "lib/modules/6.1.0-40-amd64/modules.dep"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
     result = nvidia_facts.run({"gather_subset": ["all"]}, Host(str(tmp_path)))
     result["ansible_facts"]["nvidia"]["gpus"] = nvml.understand({"gpus": [{"index": 0}]}).gpus
     assert returned(result) == fields(yaml.safe_load(nvidia_facts.RETURN))
