@@ -83,6 +83,11 @@ def base_image() -> Path:
     return made_once(folder, make, "bootstrap the Debian root file system")
 
 
+def nvidia_smi() -> Path:
+    """NVIDIA's own program, as Debian packs it."""
+    return extract(["nvidia-smi"], ["main", "contrib", "non-free"]) / "usr/lib/nvidia/current/nvidia-smi"
+
+
 def etcd() -> Path:
     """The folder with Debian's etcd at usr/bin/etcd."""
     return extract(table()["debian"]["files"]["etcd"])

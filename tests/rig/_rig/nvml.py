@@ -19,7 +19,8 @@ from _rig.shell import RigError, run
 SOURCE = RIG / "nvml"
 CARDS = SOURCE / "cards"
 TOOLKIT = RIG / "go" / "nvidia-container-toolkit"  # its module graph brings NVIDIA's nvml.h
-SOURCES = ("nvml.c", "hardware.c", "hardware.h")
+CODE = ("nvml.c", "health.c", "links.c", "load.c", "hardware.c")
+SOURCES = (*CODE, "internal.h", "hardware.h")
 FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden")
 SONAME = "libnvidia-ml.so.1"
 UUIDS = uuid.UUID("6b756265-6770-5500-8000-6e6f64657300")  # "kubegpu nodes" in hexadecimal, as a name space
@@ -39,6 +40,11 @@ def card_names() -> list[str]:
     return sorted(path.stem for path in CARDS.glob("*.toml"))
 
 
+def most(card: str) -> int:
+    """How many GPUs a machine with this card has at most."""
+    return len(_profile(card)["slots"])
+
+
 def hardware_ini(card: str, count: int, host: str) -> str:
     """The text of /etc/kubegpu-rig/hardware.ini: `count` GPUs of this card, with names that no reboot changes.
 
@@ -53,26 +59,43 @@ def hardware_ini(card: str, count: int, host: str) -> str:
     sections = [_section("card", profile["card"])]
     for index, slot in enumerate(slots[:count]):
         numa_node = index * profile["numa_nodes"] // len(slots)
-        place = {"address": f"0000:{slot}", "numa_node": numa_node}
+        place = {"address": _address(slot), "numa_node": numa_node}
         sections.append(_section(f"gpu {index}", _identity(card, host, index) | place))
+    migs = [mig for mig in profile.get("mig", []) if mig["gpu"] < count]
+    sections += [_mig_section(profile["card"]["name"], mig, number, host) for number, mig in enumerate(migs)]
     switch = profile.get("switch", {"slots": []})
     for index, slot in enumerate(switch["slots"]):
-        place = {"address": f"0000:{slot}", "pci_device": switch["pci_device"]}
+        place = {"address": _address(slot), "pci_device": switch["pci_device"]}
         sections.append(_section(f"switch {index}", place))
     return "\n".join(sections)
+
+
+def _address(slot: str) -> str:
+    """In PCI domain 0, where a profile names no other."""
+    return slot if slot.count(":") == 2 else f"0000:{slot}"
 
 
 def _profile(card: str) -> dict[str, Any]:
     path = CARDS / f"{card}.toml"
     if not path.is_file():
         raise RigError(f"there is no card called {card}; known are {', '.join(card_names())}")
-    return tomllib.loads(path.read_text())
+    profile = tomllib.loads(path.read_text())
+    return _profile(profile["base"]) | profile if "base" in profile else profile
 
 
 def _identity(card: str, host: str, index: int) -> dict[str, str | int]:
     name = f"{host}/{card}/{index}"
     serial = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10**10
     return {"minor": index, "uuid": f"GPU-{uuid.uuid5(UUIDS, name)}", "serial": f"165{serial:010d}"}
+
+
+def _mig_section(card_name: str, mig: dict[str, Any], number: int, host: str) -> str:
+    own = {key: value for key, value in mig.items() if key != "gpu"}
+    identity = {
+        "name": f"{card_name} MIG {mig['mig_profile']}",
+        "uuid": f"MIG-{uuid.uuid5(UUIDS, f'{host}/mig/{number}')}",
+    }
+    return _section(f"mig {mig['gpu']}.{number}", identity | own)
 
 
 def _section(title: str, values: dict[str, str | int]) -> str:
@@ -112,7 +135,7 @@ def compile_nvml(driver: Driver, library: Path, root: str = "") -> None:
         f"-DCUDA_VERSION={int(major) * 1000 + int(minor) * 10}",
         f'-DROOT="{root}"',
     ]
-    sources = [SOURCE / "nvml.c", SOURCE / "hardware.c", absent]
+    sources = [*(SOURCE / name for name in CODE), absent]
     run("gcc", *FLAGS, *defines, "-isystem", headers, *sources, *_shared(SONAME), "-o", library)
     absent.unlink()
 

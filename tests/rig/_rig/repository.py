@@ -31,12 +31,12 @@ def ensure_repositories() -> Path:
     signing_key = ensure_signing_key()
     entries = packages.table()
     userland = {driver.version: ensure_nvml(driver) for driver in packages.drivers(entries)}
-    smi = debian.extract(["nvidia-smi"], ["main", "contrib", "non-free"])
+    smi = debian.nvidia_smi()
     toolkit = parts.ensure(TOOLKIT)
-    sources = Sources(userland, smi / "usr/lib/nvidia/current/nvidia-smi", toolkit / "bin")
+    sources = Sources(userland, smi, toolkit / "bin")
     code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py")]
-    names = [folder.name for folder in (*userland.values(), smi, toolkit)]
-    folder = cache() / "apt" / key(PACKAGES, *code, *names, signing_key / "fingerprint")
+    names = [folder.name for folder in (*userland.values(), toolkit)]
+    folder = cache() / "apt" / key(PACKAGES, *code, *names, smi, signing_key / "fingerprint")
 
     def make(new: Path) -> None:
         (new / "fingerprint").write_bytes((signing_key / "fingerprint").read_bytes())

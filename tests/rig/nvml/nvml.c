@@ -2,34 +2,27 @@
  * A simulated libnvidia-ml.so.1: enough of NVML for nvidia-smi, NVIDIA's device plugin, GPU feature discovery, the container
  * toolkit and pynvml to work on a machine without a GPU. The GPUs come from a description file (hardware.h), the driver's
  * version is fixed when this is compiled (DRIVER_VERSION, CUDA_VERSION), the loaded module's is read from /proc. ROOT is
- * what every path begins with: nothing, but for tests.
+ * what every path begins with: nothing, but for tests. This file is the library itself and what GPUs there are; health.c,
+ * links.c and load.c are how they do.
  * Functions of nvml.h that are not here answer NVML_ERROR_NOT_SUPPORTED (see _rig/nvml.py, absent_functions).
  */
-#define NVML_NO_UNVERSIONED_FUNC_DEFS
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-#pragma GCC visibility push(default)
-#include <nvml.h>
-#pragma GCC visibility pop
+#include "internal.h"
 
-#include "hardware.h"
-
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The container toolkit mounts a driver's gsp*.bin files into containers, so this description is the same there. */
 #define DESCRIPTION ROOT "/lib/firmware/nvidia/" DRIVER_VERSION "/gsp_simulated.bin"
+/* Where a test says what has become of a GPU: `[gpu 2]`, then lines such as `state = lost`. Read by nvmlInit. */
+#define CHANGES ROOT "/etc/kubegpu-rig/gpus.ini"
 #define LOADED_VERSION ROOT "/proc/driver/nvidia/version"
 #define CONTROL_NODE ROOT "/dev/nvidiactl"
-#define MIB 1048576ULL
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned int users;
-static struct hardware hardware;
+unsigned int users;
+struct hardware hardware;
 
 /* ---- beginning and end -------------------------------------------------------------------------------------------- */
 
@@ -51,7 +44,7 @@ static nvmlReturn_t connect_driver(void)
         return NVML_ERROR_DRIVER_NOT_LOADED;
     if (module_mismatches())
         return NVML_ERROR_LIB_RM_VERSION_MISMATCH;
-    return hardware_read(DESCRIPTION, &hardware) ? NVML_SUCCESS : NVML_ERROR_UNKNOWN;
+    return hardware_read(DESCRIPTION, CHANGES, &hardware) ? NVML_SUCCESS : NVML_ERROR_UNKNOWN;
 }
 
 nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
@@ -113,7 +106,7 @@ const char *nvmlErrorString(nvmlReturn_t result)
 
 /* ---- helpers ------------------------------------------------------------------------------------------------------ */
 
-static nvmlReturn_t put_text(char *target, size_t length, const char *text)
+nvmlReturn_t put_text(char *target, size_t length, const char *text)
 {
     if (target == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
@@ -125,47 +118,53 @@ static nvmlReturn_t put_text(char *target, size_t length, const char *text)
     return NVML_SUCCESS;
 }
 
-static nvmlReturn_t check(nvmlDevice_t device)
+static bool is_one_of(const struct nvmlDevice_st *device, const struct nvmlDevice_st *devices, unsigned int count)
+{
+    for (unsigned int i = 0; i < count; i++)
+        if (device == &devices[i])
+            return true;
+    return false;
+}
+
+/* The GPU that a MIG device is a part of; a GPU itself. */
+static const struct nvmlDevice_st *gpu_of(const struct nvmlDevice_st *device)
+{
+    for (unsigned int i = 0; i < hardware.count; i++)
+        if (hardware.gpus[i].minor == device->minor)
+            return &hardware.gpus[i];
+    return device;
+}
+
+/* Among the GPUs; of a MIG device, among those of its GPU. */
+static unsigned int index_of(const struct nvmlDevice_st *device)
+{
+    const struct nvmlDevice_st *gpu = gpu_of(device);
+    if (device == gpu)
+        return (unsigned int)(gpu - hardware.gpus);
+    unsigned int index = 0;
+    for (const struct nvmlDevice_st *mig = hardware.migs; mig < device; mig++)
+        index += mig->minor == device->minor;
+    return index;
+}
+
+nvmlReturn_t check(nvmlDevice_t device)
 {
     if (users == 0)
         return NVML_ERROR_UNINITIALIZED;
-    for (unsigned int i = 0; i < hardware.count; i++)
-        if (device.handle == &hardware.gpus[i])
-            return NVML_SUCCESS;
-    return NVML_ERROR_INVALID_ARGUMENT;
+    if (!is_one_of(device.handle, hardware.gpus, hardware.count) && !is_one_of(device.handle, hardware.migs, hardware.mig_count))
+        return NVML_ERROR_INVALID_ARGUMENT;
+    const char *state = gpu_of(device.handle)->state;
+    while (strcmp(state, "hang") == 0)
+        pause();
+    return strcmp(state, "lost") == 0 ? NVML_ERROR_GPU_IS_LOST : NVML_SUCCESS;
 }
 
-static unsigned int index_of(nvmlDevice_t device)
+bool parse_address(const char *text, unsigned int address[3])
 {
-    return (unsigned int)(device.handle - hardware.gpus);
+    address[0] = 0;
+    return sscanf(text, "%x:%x:%x.", &address[0], &address[1], &address[2]) == 3 ||
+           sscanf(text, "%x:%x.", &address[1], &address[2]) == 2;
 }
-
-/* Every getter begins like this: a sound handle and a place for the answer. */
-#define REQUIRE(device, answer)                                                                                        \
-    do {                                                                                                               \
-        nvmlReturn_t checked = check(device);                                                                          \
-        if (checked != NVML_SUCCESS)                                                                                   \
-            return checked;                                                                                            \
-        if ((answer) == NULL)                                                                                          \
-            return NVML_ERROR_INVALID_ARGUMENT;                                                                        \
-    } while (0)
-
-/* Getters of one text or one number, of which NVML has many. The expression sees `gpu`. */
-#define GET_TEXT(function, field)                                                                                      \
-    nvmlReturn_t function(nvmlDevice_t device, char *answer, unsigned int length)                                      \
-    {                                                                                                                  \
-        REQUIRE(device, answer);                                                                                       \
-        return put_text(answer, length, device.handle->field);                                                         \
-    }
-#define GET(function, type, expression)                                                                                \
-    nvmlReturn_t function(nvmlDevice_t device, type *answer)                                                           \
-    {                                                                                                                  \
-        REQUIRE(device, answer);                                                                                       \
-        const struct nvmlDevice_st *gpu = device.handle;                                                               \
-        (void)gpu;                                                                                                     \
-        *answer = (type)(expression);                                                                                  \
-        return NVML_SUCCESS;                                                                                           \
-    }
 
 /* ---- system ------------------------------------------------------------------------------------------------------- */
 
@@ -216,7 +215,8 @@ nvmlReturn_t nvmlGetExcludedDeviceCount(unsigned int *count)
 
 /*
  * nvidia-smi's private door. It wants a table of functions, whose first word is the table's size in bytes, and takes every
- * function beyond that size for absent: an empty table satisfies it.
+ * function beyond that size for absent: an empty table satisfies it. What it would ask for there (processes, T.Limit
+ * temperatures and a few more) it then calls "Uninitialized" or leaves out.
  */
 __attribute__((visibility("default"))) nvmlReturn_t nvmlInternalGetExportTable(const void **table, const void *id);
 
@@ -287,14 +287,6 @@ static bool has_serial(const struct nvmlDevice_st *gpu, const char *wanted)
     return strcmp(gpu->serial, wanted) == 0;
 }
 
-/* domain:bus:device.function; the domain may be left out or have any number of digits. */
-static bool parse_address(const char *text, unsigned int address[3])
-{
-    address[0] = 0;
-    return sscanf(text, "%x:%x:%x.", &address[0], &address[1], &address[2]) == 3 ||
-           sscanf(text, "%x:%x.", &address[1], &address[2]) == 2;
-}
-
 static bool has_address(const struct nvmlDevice_st *gpu, const char *wanted)
 {
     unsigned int own[3], other[3];
@@ -346,7 +338,7 @@ GET_TEXT(nvmlDeviceGetSerial, serial)
 GET_TEXT(nvmlDeviceGetVbiosVersion, vbios)
 GET_TEXT(nvmlDeviceGetBoardPartNumber, part_number)
 GET_TEXT(nvmlDeviceGetInforomImageVersion, inforom)
-GET(nvmlDeviceGetIndex, unsigned int, index_of(device))
+GET(nvmlDeviceGetIndex, unsigned int, index_of(gpu))
 GET(nvmlDeviceGetModuleId, unsigned int, gpu->minor + 1)
 GET(nvmlDeviceGetMinorNumber, unsigned int, gpu->minor)
 GET(nvmlDeviceGetBrand, nvmlBrandType_t, NVML_BRAND_NVIDIA)
@@ -376,7 +368,12 @@ nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major,
 nvmlReturn_t nvmlDeviceGetInforomVersion(nvmlDevice_t device, nvmlInforomObject_t object, char *version, unsigned int length)
 {
     REQUIRE(device, version);
-    static const char *const versions[NVML_INFOROM_COUNT] = {[NVML_INFOROM_OEM] = "2.1", [NVML_INFOROM_ECC] = "7.16"};
+    const struct nvmlDevice_st *gpu = device.handle;
+    const char *const versions[NVML_INFOROM_COUNT] = {
+        [NVML_INFOROM_OEM] = gpu->inforom_oem,
+        [NVML_INFOROM_ECC] = gpu->inforom_ecc,
+        [NVML_INFOROM_POWER] = gpu->inforom_power,
+    };
     if (object >= NVML_INFOROM_COUNT || versions[object] == NULL)
         return NVML_ERROR_NOT_SUPPORTED;
     return put_text(version, length, versions[object]);
@@ -385,50 +382,6 @@ nvmlReturn_t nvmlDeviceGetInforomVersion(nvmlDevice_t device, nvmlInforomObject_
 nvmlReturn_t nvmlDeviceValidateInforom(nvmlDevice_t device)
 {
     return check(device);
-}
-
-nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *pci)
-{
-    REQUIRE(device, pci);
-    const struct nvmlDevice_st *gpu = device.handle;
-    unsigned int address[3] = {0};
-    parse_address(gpu->address, address);
-    memset(pci, 0, sizeof *pci);
-    pci->domain = address[0];
-    pci->bus = address[1];
-    pci->device = address[2];
-    pci->pciDeviceId = (unsigned int)gpu->pci_device;
-    pci->pciSubSystemId = (unsigned int)gpu->pci_subsystem;
-    snprintf(pci->busId, sizeof pci->busId, NVML_DEVICE_PCI_BUS_ID_FMT, address[0], address[1], address[2]);
-    snprintf(pci->busIdLegacy, sizeof pci->busIdLegacy, NVML_DEVICE_PCI_BUS_ID_LEGACY_FMT, address[0] & 0xffff,
-             address[1] & 0xff, address[2] & 0xff);
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetPciInfo_v2(nvmlDevice_t device, nvmlPciInfo_t *pci)
-{
-    return nvmlDeviceGetPciInfo_v3(device, pci);
-}
-
-nvmlReturn_t nvmlDeviceGetPciInfo(nvmlDevice_t device, nvmlPciInfo_t *pci)
-{
-    return nvmlDeviceGetPciInfo_v3(device, pci);
-}
-
-GET(nvmlDeviceGetMaxPcieLinkGeneration, unsigned int, gpu->pcie_generation)
-GET(nvmlDeviceGetGpuMaxPcieLinkGeneration, unsigned int, gpu->pcie_generation)
-GET(nvmlDeviceGetCurrPcieLinkGeneration, unsigned int, gpu->pcie_generation)
-GET(nvmlDeviceGetMaxPcieLinkWidth, unsigned int, gpu->pcie_width)
-GET(nvmlDeviceGetCurrPcieLinkWidth, unsigned int, gpu->pcie_width)
-GET(nvmlDeviceGetPcieReplayCounter, unsigned int, 0)
-GET(nvmlDeviceGetPcieLinkMaxSpeed, unsigned int, 1U << (gpu->pcie_generation > 0 ? gpu->pcie_generation - 1 : 0))
-
-nvmlReturn_t nvmlDeviceGetPcieThroughput(nvmlDevice_t device, nvmlPcieUtilCounter_t counter, unsigned int *value)
-{
-    (void)counter;
-    REQUIRE(device, value);
-    *value = 0;
-    return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetGspFirmwareVersion(nvmlDevice_t device, char *version)
@@ -444,38 +397,6 @@ nvmlReturn_t nvmlDeviceGetGspFirmwareMode(nvmlDevice_t device, unsigned int *ena
     return NVML_SUCCESS;
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
-
-nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory)
-{
-    REQUIRE(device, memory);
-    memory->total = device.handle->memory_mib * MIB;
-    memory->used = device.handle->memory_reserved_mib * MIB;
-    memory->free = memory->total - memory->used;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory)
-{
-    REQUIRE(device, memory);
-    if (memory->version != nvmlMemory_v2)
-        return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    memory->total = device.handle->memory_mib * MIB;
-    memory->reserved = device.handle->memory_reserved_mib * MIB;
-    memory->used = 0;
-    memory->free = memory->total - memory->reserved;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t device, nvmlBAR1Memory_t *memory)
-{
-    REQUIRE(device, memory);
-    memory->bar1Total = device.handle->bar1_mib * MIB;
-    memory->bar1Used = MIB;
-    memory->bar1Free = memory->bar1Total - memory->bar1Used;
-    return NVML_SUCCESS;
-}
-
 /* ---- modes -------------------------------------------------------------------------------------------------------- */
 
 GET(nvmlDeviceGetComputeMode, nvmlComputeMode_t, NVML_COMPUTEMODE_DEFAULT)
@@ -485,359 +406,76 @@ GET(nvmlDeviceGetDisplayActive, nvmlEnableState_t, NVML_FEATURE_DISABLED)
 GET(nvmlDeviceGetAccountingMode, nvmlEnableState_t, NVML_FEATURE_DISABLED)
 GET(nvmlDeviceGetAccountingBufferSize, unsigned int, 4000)
 GET(nvmlDeviceGetVirtualizationMode, nvmlGpuVirtualizationMode_t, NVML_GPU_VIRTUALIZATION_MODE_NONE)
-GET(nvmlDeviceIsMigDeviceHandle, unsigned int, 0)
 
-nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int *count)
+/* ---- MIG: as the description cuts a GPU; nothing can be cut or joined ------------------------------------------------ */
+
+static unsigned int migs_of(const struct nvmlDevice_st *gpu)
 {
-    REQUIRE(device, count);
-    *count = device.handle->mig_capable ? 7 : 0;
-    return NVML_SUCCESS;
+    unsigned int count = 0;
+    for (unsigned int i = 0; i < hardware.mig_count; i++)
+        count += hardware.migs[i].minor == gpu->minor;
+    return count;
 }
+
+static bool is_mig(const struct nvmlDevice_st *device)
+{
+    return device->mig_profile[0] != '\0';
+}
+
+GET(nvmlDeviceIsMigDeviceHandle, unsigned int, is_mig(gpu))
+GET(nvmlDeviceGetMaxMigDeviceCount, unsigned int, gpu->mig_capable ? 7 : 0)
+GET_IF(nvmlDeviceGetGpuInstanceId, unsigned int, is_mig(gpu), gpu->gpu_instance)
+GET_IF(nvmlDeviceGetComputeInstanceId, unsigned int, is_mig(gpu), gpu->compute_instance)
 
 nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *current, unsigned int *pending)
 {
     REQUIRE(device, current);
     if (!device.handle->mig_capable)
         return NVML_ERROR_NOT_SUPPORTED;
-    *current = NVML_DEVICE_MIG_DISABLE;
+    *current = migs_of(device.handle) > 0 ? NVML_DEVICE_MIG_ENABLE : NVML_DEVICE_MIG_DISABLE;
     if (pending != NULL)
-        *pending = NVML_DEVICE_MIG_DISABLE;
+        *pending = *current;
     return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index, nvmlDevice_t *mig_device)
 {
-    (void)index;
     REQUIRE(device, mig_device);
-    return device.handle->mig_capable ? NVML_ERROR_NOT_FOUND : NVML_ERROR_NOT_SUPPORTED;
-}
-
-/* ---- health ------------------------------------------------------------------------------------------------------- */
-
-nvmlReturn_t nvmlDeviceGetEccMode(nvmlDevice_t device, nvmlEnableState_t *current, nvmlEnableState_t *pending)
-{
-    REQUIRE(device, current);
-    if (!device.handle->ecc_capable)
+    if (!device.handle->mig_capable)
         return NVML_ERROR_NOT_SUPPORTED;
-    *current = NVML_FEATURE_ENABLED;
-    if (pending != NULL)
-        *pending = NVML_FEATURE_ENABLED;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetDefaultEccMode(nvmlDevice_t device, nvmlEnableState_t *mode)
-{
-    return nvmlDeviceGetEccMode(device, mode, NULL);
-}
-
-nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t type, nvmlEccCounterType_t counter,
-                                         unsigned long long *errors)
-{
-    (void)counter;
-    REQUIRE(device, errors);
-    if (!device.handle->ecc_capable)
-        return NVML_ERROR_NOT_SUPPORTED;
-    bool corrected = type == NVML_MEMORY_ERROR_TYPE_CORRECTED;
-    *errors = corrected ? device.handle->ecc_corrected : device.handle->ecc_uncorrected;
-    return NVML_SUCCESS;
-}
-
-/* All simulated errors happened in the GPU's memory. */
-nvmlReturn_t nvmlDeviceGetMemoryErrorCounter(nvmlDevice_t device, nvmlMemoryErrorType_t type, nvmlEccCounterType_t counter,
-                                             nvmlMemoryLocation_t location, unsigned long long *errors)
-{
-    nvmlReturn_t result = nvmlDeviceGetTotalEccErrors(device, type, counter, errors);
-    if (result == NVML_SUCCESS && location != NVML_MEMORY_LOCATION_DRAM)
-        *errors = 0;
-    return result;
-}
-
-nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t device, unsigned int *corrected, unsigned int *uncorrected,
-                                       unsigned int *pending, unsigned int *failed)
-{
-    REQUIRE(device, corrected);
-    if (device.handle->compute_major < 8)
-        return NVML_ERROR_NOT_SUPPORTED;
-    *corrected = *pending = *failed = 0;
-    *uncorrected = (unsigned int)device.handle->remapped_rows;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetRetiredPages(nvmlDevice_t device, nvmlPageRetirementCause_t cause, unsigned int *count,
-                                       unsigned long long *addresses)
-{
-    (void)cause, (void)addresses;
-    REQUIRE(device, count);
-    *count = 0;
-    return device.handle->compute_major < 8 ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
-}
-
-nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t device, nvmlTemperatureSensors_t sensor, unsigned int *celsius)
-{
-    REQUIRE(device, celsius);
-    if (sensor != NVML_TEMPERATURE_GPU)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    *celsius = (unsigned int)device.handle->temperature;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetTemperatureV(nvmlDevice_t device, nvmlTemperature_t *answer)
-{
-    REQUIRE(device, answer);
-    if (answer->version != nvmlTemperature_v1)
-        return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    answer->temperature = (int)device.handle->temperature;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetTemperatureThreshold(nvmlDevice_t device, nvmlTemperatureThresholds_t threshold,
-                                               unsigned int *celsius)
-{
-    REQUIRE(device, celsius);
-    if (threshold == NVML_TEMPERATURE_THRESHOLD_SHUTDOWN)
-        *celsius = (unsigned int)device.handle->temperature_shutdown;
-    else if (threshold == NVML_TEMPERATURE_THRESHOLD_SLOWDOWN)
-        *celsius = (unsigned int)device.handle->temperature_slowdown;
-    else
-        return NVML_ERROR_NOT_SUPPORTED;
-    return NVML_SUCCESS;
-}
-
-/* ---- power, clocks, load: an idle machine ------------------------------------------------------------------------- */
-
-GET(nvmlDeviceGetPowerUsage, unsigned int, gpu->power_watts * 1000)
-GET(nvmlDeviceGetPowerManagementMode, nvmlEnableState_t, NVML_FEATURE_ENABLED)
-GET(nvmlDeviceGetPowerManagementLimit, unsigned int, gpu->power_limit_watts * 1000)
-GET(nvmlDeviceGetEnforcedPowerLimit, unsigned int, gpu->power_limit_watts * 1000)
-GET(nvmlDeviceGetPowerManagementDefaultLimit, unsigned int, gpu->power_limit_watts * 1000)
-GET(nvmlDeviceGetPerformanceState, nvmlPstates_t, NVML_PSTATE_0)
-GET(nvmlDeviceGetPowerState, nvmlPstates_t, NVML_PSTATE_0)
-GET(nvmlDeviceGetCurrentClocksEventReasons, unsigned long long, nvmlClocksEventReasonGpuIdle)
-GET(nvmlDeviceGetCurrentClocksThrottleReasons, unsigned long long, nvmlClocksEventReasonGpuIdle)
-GET(nvmlDeviceGetSupportedClocksEventReasons, unsigned long long, nvmlClocksEventReasonAll)
-GET(nvmlDeviceGetSupportedClocksThrottleReasons, unsigned long long, nvmlClocksEventReasonAll)
-
-nvmlReturn_t nvmlDeviceGetPowerManagementLimitConstraints(nvmlDevice_t device, unsigned int *min, unsigned int *max)
-{
-    REQUIRE(device, min);
-    *min = (unsigned int)device.handle->power_min_watts * 1000;
-    *max = (unsigned int)device.handle->power_max_watts * 1000;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetMaxClockInfo(nvmlDevice_t device, nvmlClockType_t type, unsigned int *mhz)
-{
-    REQUIRE(device, mhz);
-    const struct nvmlDevice_st *gpu = device.handle;
-    if (type >= NVML_CLOCK_COUNT)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    *mhz = (unsigned int)(type == NVML_CLOCK_MEM ? gpu->clock_memory : type == NVML_CLOCK_VIDEO ? gpu->clock_video : gpu->clock_sm);
-    return NVML_SUCCESS;
-}
-
-/* Idle: memory runs at full clock on these cards, the rest at a fraction. */
-nvmlReturn_t nvmlDeviceGetClockInfo(nvmlDevice_t device, nvmlClockType_t type, unsigned int *mhz)
-{
-    nvmlReturn_t result = nvmlDeviceGetMaxClockInfo(device, type, mhz);
-    if (result == NVML_SUCCESS && type != NVML_CLOCK_MEM)
-        *mhz /= 6;
-    return result;
-}
-
-nvmlReturn_t nvmlDeviceGetClock(nvmlDevice_t device, nvmlClockType_t type, nvmlClockId_t id, unsigned int *mhz)
-{
-    return id == NVML_CLOCK_ID_CURRENT ? nvmlDeviceGetClockInfo(device, type, mhz) : nvmlDeviceGetMaxClockInfo(device, type, mhz);
-}
-
-nvmlReturn_t nvmlDeviceGetApplicationsClock(nvmlDevice_t device, nvmlClockType_t type, unsigned int *mhz)
-{
-    return nvmlDeviceGetMaxClockInfo(device, type, mhz);
-}
-
-nvmlReturn_t nvmlDeviceGetDefaultApplicationsClock(nvmlDevice_t device, nvmlClockType_t type, unsigned int *mhz)
-{
-    return nvmlDeviceGetMaxClockInfo(device, type, mhz);
-}
-
-nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *utilization)
-{
-    REQUIRE(device, utilization);
-    utilization->gpu = utilization->memory = 0;
-    return NVML_SUCCESS;
-}
-
-#define GET_CODEC_UTILIZATION(function)                                                                                \
-    nvmlReturn_t function(nvmlDevice_t device, unsigned int *utilization, unsigned int *period)                        \
-    {                                                                                                                  \
-        REQUIRE(device, utilization);                                                                                  \
-        *utilization = 0;                                                                                              \
-        *period = 167000;                                                                                              \
-        return NVML_SUCCESS;                                                                                           \
+    for (unsigned int i = 0; i < hardware.mig_count; i++) {
+        if (hardware.migs[i].minor == device.handle->minor && index-- == 0) {
+            mig_device->handle = &hardware.migs[i];
+            return NVML_SUCCESS;
+        }
     }
-GET_CODEC_UTILIZATION(nvmlDeviceGetEncoderUtilization)
-GET_CODEC_UTILIZATION(nvmlDeviceGetDecoderUtilization)
-GET_CODEC_UTILIZATION(nvmlDeviceGetJpgUtilization)
-GET_CODEC_UTILIZATION(nvmlDeviceGetOfaUtilization)
+    return NVML_ERROR_NOT_FOUND;
+}
 
-nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, nvmlFieldValue_t *values)
+nvmlReturn_t nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t mig_device, nvmlDevice_t *device)
 {
-    REQUIRE(device, values);
-    for (int i = 0; i < count; i++)
-        values[i].nvmlReturn = NVML_ERROR_NOT_SUPPORTED;
+    REQUIRE(mig_device, device);
+    if (!is_mig(mig_device.handle))
+        return NVML_ERROR_INVALID_ARGUMENT;
+    device->handle = &hardware.gpus[gpu_of(mig_device.handle) - hardware.gpus];
     return NVML_SUCCESS;
 }
 
-/* ---- processes: none ---------------------------------------------------------------------------------------------- */
-
-#define GET_PROCESSES(function, type)                                                                                  \
-    nvmlReturn_t function(nvmlDevice_t device, unsigned int *count, type *processes)                                   \
-    {                                                                                                                  \
-        (void)processes;                                                                                               \
-        REQUIRE(device, count);                                                                                        \
-        *count = 0;                                                                                                    \
-        return NVML_SUCCESS;                                                                                           \
-    }
-GET_PROCESSES(nvmlDeviceGetComputeRunningProcesses, nvmlProcessInfo_v1_t)
-GET_PROCESSES(nvmlDeviceGetComputeRunningProcesses_v2, nvmlProcessInfo_v2_t)
-GET_PROCESSES(nvmlDeviceGetComputeRunningProcesses_v3, nvmlProcessInfo_t)
-GET_PROCESSES(nvmlDeviceGetGraphicsRunningProcesses, nvmlProcessInfo_v1_t)
-GET_PROCESSES(nvmlDeviceGetGraphicsRunningProcesses_v2, nvmlProcessInfo_v2_t)
-GET_PROCESSES(nvmlDeviceGetGraphicsRunningProcesses_v3, nvmlProcessInfo_t)
-GET_PROCESSES(nvmlDeviceGetMPSComputeRunningProcesses, nvmlProcessInfo_v1_t)
-GET_PROCESSES(nvmlDeviceGetMPSComputeRunningProcesses_v2, nvmlProcessInfo_v2_t)
-GET_PROCESSES(nvmlDeviceGetMPSComputeRunningProcesses_v3, nvmlProcessInfo_t)
-
-/* ---- topology ----------------------------------------------------------------------------------------------------- */
-
-nvmlReturn_t nvmlDeviceGetTopologyCommonAncestor(nvmlDevice_t first, nvmlDevice_t second, nvmlGpuTopologyLevel_t *level)
+nvmlReturn_t nvmlDeviceGetAttributes_v2(nvmlDevice_t device, nvmlDeviceAttributes_t *attributes)
 {
-    REQUIRE(first, level);
-    REQUIRE(second, level);
-    *level = first.handle->numa_node == second.handle->numa_node ? NVML_TOPOLOGY_NODE : NVML_TOPOLOGY_SYSTEM;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetP2PStatus(nvmlDevice_t first, nvmlDevice_t second, nvmlGpuP2PCapsIndex_t capability,
-                                    nvmlGpuP2PStatus_t *status)
-{
-    REQUIRE(first, status);
-    REQUIRE(second, status);
-    bool supported = capability != NVML_P2P_CAPS_INDEX_NVLINK || first.handle->nvlinks > 0;
-    *status = supported ? NVML_P2P_STATUS_OK : NVML_P2P_STATUS_NOT_SUPPORTED;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceOnSameBoard(nvmlDevice_t first, nvmlDevice_t second, int *same)
-{
-    REQUIRE(first, same);
-    REQUIRE(second, same);
-    *same = first.handle == second.handle;
-    return NVML_SUCCESS;
-}
-
-/* The set of NUMA nodes or CPUs near a GPU, as a bit mask. The simulated machine's CPUs are near every GPU. */
-nvmlReturn_t nvmlDeviceGetMemoryAffinity(nvmlDevice_t device, unsigned int size, unsigned long *nodes, nvmlAffinityScope_t scope)
-{
-    (void)scope;
-    REQUIRE(device, nodes);
-    memset(nodes, 0, size * sizeof *nodes);
-    if (size > 0)
-        nodes[0] = 1UL << device.handle->numa_node;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetCpuAffinity(nvmlDevice_t device, unsigned int size, unsigned long *cpus)
-{
-    REQUIRE(device, cpus);
-    memset(cpus, 0, size * sizeof *cpus);
-    const unsigned long bits = sizeof *cpus * CHAR_BIT;
-    const unsigned long online = (unsigned long)sysconf(_SC_NPROCESSORS_ONLN);
-    for (unsigned long cpu = 0; cpu < online && cpu / bits < size; cpu++)
-        cpus[cpu / bits] |= 1UL << cpu % bits;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetCpuAffinityWithinScope(nvmlDevice_t device, unsigned int size, unsigned long *cpus, nvmlAffinityScope_t scope)
-{
-    (void)scope;
-    return nvmlDeviceGetCpuAffinity(device, size, cpus);
-}
-
-nvmlReturn_t nvmlDeviceGetNvLinkState(nvmlDevice_t device, unsigned int link, nvmlEnableState_t *active)
-{
-    REQUIRE(device, active);
-    if (device.handle->nvlinks == 0)
+    REQUIRE(device, attributes);
+    const struct nvmlDevice_st *mig = device.handle;
+    if (!is_mig(mig))
         return NVML_ERROR_NOT_SUPPORTED;
-    if (link >= device.handle->nvlinks)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    *active = NVML_FEATURE_ENABLED;
+    memset(attributes, 0, sizeof *attributes);
+    attributes->multiprocessorCount = (unsigned int)mig->mig_slices * 14; /* of an A100, the one card that is cut */
+    attributes->sharedCopyEngineCount = (unsigned int)mig->mig_slices;
+    attributes->gpuInstanceSliceCount = attributes->computeInstanceSliceCount = (unsigned int)mig->mig_slices;
+    attributes->memorySizeMB = mig->memory_mib;
     return NVML_SUCCESS;
 }
 
-/* No multi-node fabric: what a single HGX or PCIe machine without one says. */
-nvmlReturn_t nvmlDeviceGetGpuFabricInfo(nvmlDevice_t device, nvmlGpuFabricInfo_t *info)
+nvmlReturn_t nvmlDeviceGetAttributes(nvmlDevice_t device, nvmlDeviceAttributes_t *attributes)
 {
-    REQUIRE(device, info);
-    memset(info, 0, sizeof *info);
-    info->state = NVML_GPU_FABRIC_STATE_NOT_SUPPORTED;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetGpuFabricInfoV(nvmlDevice_t device, nvmlGpuFabricInfoV_t *info)
-{
-    REQUIRE(device, info);
-    if (info->version != nvmlGpuFabricInfo_v2 && info->version != nvmlGpuFabricInfo_v3)
-        return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    memset(info->clusterUuid, 0, sizeof info->clusterUuid);
-    info->status = NVML_SUCCESS;
-    info->cliqueId = 0;
-    info->state = NVML_GPU_FABRIC_STATE_NOT_SUPPORTED;
-    info->healthMask = 0;
-    return NVML_SUCCESS;
-}
-
-/* ---- events: nothing ever happens --------------------------------------------------------------------------------- */
-
-struct nvmlEventSet_st {
-    unsigned long long registered;
-};
-
-nvmlReturn_t nvmlEventSetCreate(nvmlEventSet_t *set)
-{
-    if (users == 0)
-        return NVML_ERROR_UNINITIALIZED;
-    if (set == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    set->handle = calloc(1, sizeof *set->handle);
-    return set->handle != NULL ? NVML_SUCCESS : NVML_ERROR_MEMORY;
-}
-
-GET(nvmlDeviceGetSupportedEventTypes, unsigned long long,
-    nvmlEventTypeSingleBitEccError | nvmlEventTypeDoubleBitEccError | nvmlEventTypeXidCriticalError | nvmlEventTypeClock)
-
-nvmlReturn_t nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long types, nvmlEventSet_t set)
-{
-    REQUIRE(device, set.handle);
-    set.handle->registered |= types;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlEventSetWait_v2(nvmlEventSet_t set, nvmlEventData_t *data, unsigned int milliseconds)
-{
-    if (set.handle == NULL || data == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    const struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L};
-    nanosleep(&time, NULL);
-    return NVML_ERROR_TIMEOUT;
-}
-
-nvmlReturn_t nvmlEventSetWait(nvmlEventSet_t set, nvmlEventData_t *data, unsigned int milliseconds)
-{
-    return nvmlEventSetWait_v2(set, data, milliseconds);
-}
-
-nvmlReturn_t nvmlEventSetFree(nvmlEventSet_t set)
-{
-    free(set.handle);
-    return NVML_SUCCESS;
+    return nvmlDeviceGetAttributes_v2(device, attributes);
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import configparser
 
 import pytest
-from _rig.nvml import card_names, hardware_ini
+from _rig.nvml import card_names, hardware_ini, most
 from _rig.shell import RigError
 
 each_card = pytest.mark.parametrize("card", card_names())
@@ -26,14 +26,14 @@ def values(text: str, key: str) -> list[str]:
 
 
 def test_there_is_a_card_of_each_generation_that_users_have() -> None:
-    assert {"t4", "a100", "l40s", "h100", "b200"} <= set(card_names())
+    assert {"t4", "a100", "l40s", "h100", "b200", "gb200", "gb300"} <= set(card_names())
 
 
 @each_card
 def test_every_gpu_has_a_place_and_a_name_of_its_own(card: str) -> None:
-    text = hardware_ini(card, 8, "node-1")
+    text = hardware_ini(card, most(card), "node-1")
     for key in ("minor", "uuid", "serial", "address"):
-        assert len(set(values(text, key))) == 8, key
+        assert len(set(values(text, key))) == most(card), key
 
 
 @each_card
@@ -59,6 +59,17 @@ def test_a_machine_with_two_sockets_has_gpus_on_both() -> None:
 def test_only_machines_that_have_them_show_nvswitches() -> None:
     switches = {card: "[switch 0]" in hardware_ini(card, 8, "node-1") for card in ("h100", "a100", "t4")}
     assert switches == {"h100": True, "a100": True, "t4": False}
+
+
+def test_a_gpu_may_be_cut_into_mig_devices_with_names_of_their_own() -> None:
+    devices = [read(hardware_ini("a100-mig", 2, host)) for host in ("node-1", "node-2")]
+    names = {parser[name]["uuid"] for parser in devices for name in parser.sections() if name.startswith("mig 0.")}
+    assert len(names) == 6
+
+
+def test_addresses_name_their_pci_domain() -> None:
+    assert values(hardware_ini("h100", 1, "node-1"), "address") == ["0000:1b:00.0"]
+    assert values(hardware_ini("gb200", 1, "node-1"), "address") == ["0008:01:00.0"]
 
 
 def test_no_gpus_is_no_hardware() -> None:
