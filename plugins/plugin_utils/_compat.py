@@ -48,7 +48,7 @@ __all__ = [
 
 
 class Data(Drivers, Software):
-    """`Drivers` answers on branches, cards and CUDA, `Software` on platforms, packages, Kubernetes and known defects."""
+    """All answers, those of `Drivers` (branches, cards, CUDA) and of `Software` (platforms, packages, Kubernetes)."""
 
 
 @cache
@@ -58,7 +58,7 @@ def _builtin() -> Data:
 
 def data(overlay: t.Mapping[str, t.Any] | None = None) -> Data:
     """The collection's data, with the user's own lines over it. Raises CompatError where those cannot be understood."""
-    return Data(_compat_data.merged(overlay)) if overlay else _builtin()
+    return _builtin() if overlay is None else Data(_compat_data.merged(overlay))
 
 
 # Gone as soon as nothing asks the module itself any more.

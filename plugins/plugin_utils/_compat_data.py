@@ -120,7 +120,8 @@ def _words(value: t.Any) -> str:
 
 def _error(found: str, wanted: str) -> CompatError:
     return CompatError(
-        f"Your own compatibility data (kubegpu_compatibility) cannot be used: {found}; wanted: {wanted}."
+        f"Your own compatibility data (kubegpu_compatibility) cannot be used: {found}; wanted: {wanted};"
+        " what there is to say is in ansible-doc -t filter kubegpu.nodes.gpu_plan."
     )
 
 

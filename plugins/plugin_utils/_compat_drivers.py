@@ -125,7 +125,7 @@ class Drivers(Lines):
         return Verdict(ok, full, known.needed.value, rule, source)
 
     def newest_cuda(self, driver: str | int) -> str | None:
-        """The newest CUDA that a driver, or a branch, serves in full: what nvidia-smi shows beside it."""
+        """The newest CUDA toolkit that a driver, or the newest driver of a branch, serves in full."""
         there = reach(driver)
         served = [line["version"] for line in self._releases() if _versions.order(line["driver"]) <= there]
         return minor(max(served, key=_versions.order)) if served else None
