@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 from collections.abc import Mapping
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat import CompatError
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 
 DOCUMENTATION = r"""
@@ -20,8 +22,10 @@ author:
 description:
   - Compares the facts of M(kubegpu.nodes.nvidia_facts) with wishes and with the compatibility data of the collection.
   - It is a pure function of its input. The roles act on its value, so that check mode and tasks cannot disagree.
-  - A part that no wish names is left alone.
+  - A part that no wish names is left alone. A fact that is missing or null is unknown; nothing is refused for that,
+    but for a distribution that cannot be told.
 positional: wishes
+extends_documentation_fragment: kubegpu.nodes._compatibility
 options:
   _input:
     description: C(ansible_facts.nvidia) of the host.
@@ -42,16 +46,54 @@ options:
             choices: [present, absent]
             default: present
           branch:
-            description: Branch of the driver, such as V(580). Any version of it will do, unless one is named.
+            description:
+              - Branch of the driver, such as V(580). Any version of it will do, unless one is named.
+              - V(newest) is the newest branch that all cards, images and toolkits allow. One that NVIDIA corrects for
+                a year or longer goes before a newer one with new features only, and one past its end of life is taken
+                only where no other fits.
+              - V(needed) is the oldest such branch, and needs O(wishes.driver.cuda_images).
+              - Neither goes back behind the driver that is installed, unless O(wishes.driver.allow_downgrade) is true.
+              - V(keep) is the driver that is installed, whoever installed it, if it fits. Nothing is installed or
+                removed.
             type: str
           version:
-            description: Exact version, such as V(580.95.05).
+            description: Exact version, such as V(580.95.05). O(wishes.driver.branch) is then its branch, or empty.
             type: str
+          cuda_images:
+            description:
+              - CUDA versions of the images that are to run on the host, such as V(12.8) or V(8.0.61). The driver has
+                to run them all, by minor-version compatibility at least.
+            type: list
+            elements: str
+          allow_downgrade:
+            description: Whether an older driver may take the place of a newer one.
+            type: bool
+            default: false
+          modules_signed:
+            description:
+              - Whether kernel modules that are built on the host are signed with a key that its firmware trusts.
+                Without that no driver is installed under Secure Boot, unless one is loaded already.
+            type: bool
+            default: false
           flavour:
             description: Kernel modules. V(auto) is what NVIDIA recommends for the branch and the cards.
             type: str
             choices: [auto, open, proprietary]
             default: auto
+      gds:
+        description: Whether GPUDirect Storage is to work on the host. It needs open kernel modules and no Secure Boot.
+        type: bool
+        default: false
+      kubernetes:
+        description: The cluster's software. With this or O(wishes.cluster) the host is judged as a node too.
+        type: dict
+        suboptions:
+          version:
+            description: Version that the host's kubelet is to have. The one it has, if empty.
+            type: str
+      today:
+        description: The day that ends of life are compared with, such as V(2026-11-22). That of the run if empty.
+        type: str
       cuda:
         description: CUDA toolkits. Without it they are left alone.
         type: dict
@@ -102,6 +144,39 @@ EXAMPLES = r"""
 - name: Show what driver 580 would mean for a host
   ansible.builtin.debug:
     msg: "{{ ansible_facts.nvidia | kubegpu.nodes.gpu_plan({'driver': {'branch': '580'}}) }}"
+
+- name: Which driver do these images need on this host, and would it run them?
+  ansible.builtin.debug:
+    msg: "{{ plan.driver.branch }}: {{ plan.cuda_images | map(attribute='why') | join('; ') }}"
+  vars:
+    plan: "{{ ansible_facts.nvidia | kubegpu.nodes.gpu_plan(wishes) }}"
+    wishes:
+      driver:
+        branch: needed
+        cuda_images: ["12.8", "13.0"]
+
+- name: Does the driver that is there do?
+  ansible.builtin.assert:
+    that: plan.refusals | length == 0
+    fail_msg: "{{ plan.refusals | map(attribute='sentence') | join(' ') }}"
+  vars:
+    plan: "{{ ansible_facts.nvidia | kubegpu.nodes.gpu_plan({'driver': {'branch': 'keep', 'cuda_images': ['12.4']}}) }}"
+
+- name: The same with what your own ticket says about a version
+  ansible.builtin.debug:
+    msg: "{{ ansible_facts.nvidia | kubegpu.nodes.gpu_plan({'driver': {'branch': '580'}}, compatibility=ours) }}"
+  vars:
+    ours:
+      known_bad:
+        sources:
+          ticket: OPS-1234
+        known_bad:
+          - name: our-storage
+            product: driver
+            from: "580.65.06"
+            below: "580.82.07"
+            words: our storage client does not start on it
+            source: ticket
 """
 
 RETURN = r"""
@@ -112,7 +187,8 @@ _value:
     refusals:
       description:
         - Why this host or these wishes are refused, all reasons at once. Nothing may be done unless this is empty.
-        - C(sentence) says all of it, C(rule), C(found), C(wanted) and C(way_out) say it to a program.
+        - C(sentence) says all of it, C(rule), C(found), C(wanted) and C(way_out) say it to a program. C(source) is
+          where the rule stands, V(null) where it needs none.
       type: list
       elements: dict
     warnings:
@@ -123,17 +199,37 @@ _value:
       description:
         - C(action) is V(none) only if the facts prove that nothing has to be done, else V(install), V(change) (another
           driver is installed), V(load) (it is installed, not loaded), V(reboot) (another one is loaded) or V(absent).
-        - C(version) (V(null) is the newest of the branch in the repository), C(branch), C(flavour), C(flavour_reason).
-        - C(packages) with C(name), C(version_pin) and C(spec), C(pin) for the package manager, C(remove) with names.
-        - C(disruption) is V(none), V(load), V(unload) or V(reboot). C(reason) is in words.
+        - C(version) (V(null) is the newest of the branch in the repository), C(version_expected) (what that is likely
+          to be, or what is there and will do), C(branch), C(branch_reason), C(flavour), C(flavour_reason).
+        - C(packages) with C(name), C(kind), C(version_pin) and C(spec), C(pin) for the package manager (V(null) where
+          a driver is kept), C(remove) with names.
+        - C(disruption) is V(none), V(load), V(unload) or V(reboot), with C(disruption_reason). C(reason) is in words,
+          and C(reasons) are sentences for branch, flavour and disruption.
       type: dict
     cuda:
       description:
         - C(action) is V(none), V(install), V(default) (only the link differs) or V(absent).
         - C(packages), C(missing) versions, C(default) path, packages to C(remove), C(remove_default).
       type: dict
+    cuda_images:
+      description:
+        - For each of the CUDA versions in O(wishes.driver.cuda_images), as C(cuda), whether it C(runs) on the driver
+          that is to be (V(null) is unknown), whether it does so in C(full), the oldest driver that it C(needs), and
+          C(why).
+      type: list
+      elements: dict
     toolkit:
       description: C(action) (V(none), V(install), V(change), V(absent)), C(version), C(packages).
+      type: dict
+    fabric:
+      description:
+        - Whether a fabric manager is C(needed), for which C(kind) of switch (V(nvswitch), V(nvlink-bridge)), which
+          C(packages) bring it in the driver's version, and C(why). No role installs them yet.
+      type: dict
+    kernel:
+      description:
+        - Packages with the C(headers) of the kernel that runs and of the one that boots next, those of them that are
+          C(missing) as far as facts tell, and C(why). No role installs them yet.
       type: dict
     repository:
       description: C(needed) tells whether anything on the host comes from NVIDIA's repository of drivers and CUDA.
@@ -145,11 +241,26 @@ _value:
 """
 
 
-def gpu_plan(facts: t.Any, wishes: t.Any) -> dict[str, t.Any]:
+def gpu_plan(facts: t.Any, wishes: t.Any, compatibility: t.Any = None) -> dict[str, t.Any]:
     for name, value in (("the facts of a host (ansible_facts.nvidia)", facts), ("a dict of wishes", wishes)):
         if not isinstance(value, Mapping):
             raise AnsibleFilterError(f"kubegpu.nodes.gpu_plan needs {name}, not {type(value).__name__}")
-    return plan(facts, wishes)
+    try:
+        return plan(facts, {**wishes, "today": _day(wishes.get("today"))}, compatibility)
+    except CompatError as exc:
+        raise AnsibleFilterError(f"kubegpu.nodes.gpu_plan: {exc}") from exc
+
+
+def _day(text: t.Any) -> datetime.date:
+    """The day itself, so that the plan stays a function of its input."""
+    if not text:
+        return datetime.datetime.now(datetime.timezone.utc).date()
+    try:
+        return datetime.date.fromisoformat(str(text))
+    except ValueError as exc:
+        raise AnsibleFilterError(
+            f"kubegpu.nodes.gpu_plan: today is to be a day such as 2026-11-22, not {text}"
+        ) from exc
 
 
 class FilterModule:

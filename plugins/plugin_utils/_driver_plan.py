@@ -7,30 +7,37 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._branch_choice import installed, metapackages
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, text
 
-Data = t.Mapping[str, t.Any]
-
-# A role that finds this file on a host has installed the driver there; see roles/nvidia_driver/vars/main.yml.
-PIN_FILE = "/etc/apt/preferences.d/kubegpu-nvidia-driver"
 # Drivers of the kernel's own that claim an NVIDIA card; ours can only take over after a reboot.
 RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")
-
-
-class OldCard(t.NamedTuple):
-    """A GPU that not every driver serves."""
-
-    words: str
-    generation: _compat.Generation
+NOTHING: dict[str, t.Any] = {
+    "version": None,
+    "version_expected": None,
+    "branch": None,
+    "branch_reason": None,
+    "flavour": None,
+    "flavour_reason": None,
+    "packages": [],
+    "pin": None,
+    "remove": [],
+    "disruption": "none",
+    "disruption_reason": None,
+}
+NOT_ASKED: dict[str, t.Any] = {"action": "none", "reason": "not asked for", **NOTHING, "reasons": []}
 
 
 class Target(t.NamedTuple):
-    """What the wish means on this host. `version` is None where any of the branch will do."""
+    """What the wish means on this host. `version` is None where any of the branch will do; `kept` is what stays."""
 
     branch: int
     version: str | None
-    flavour: str
+    flavour: str | None
+    branch_reason: str
     flavour_reason: str
+    kept: bool
     packages: list[dict[str, t.Any]]
 
     def is_met_by(self, version: str | None) -> bool:
@@ -39,154 +46,156 @@ class Target(t.NamedTuple):
         return version == self.version if self.version else _versions.branch_of(version) == self.branch
 
     @property
-    def pin(self) -> str:
+    def pin(self) -> str | None:
         """As apt matches versions; the revision of the package is its maker's."""
+        if self.kept:
+            return None
         return f"{self.version}-*" if self.version else f"{self.branch}.*"
 
     @property
     def words(self) -> str:
         wanted = f"driver {self.version}" if self.version else f"the newest driver of branch {self.branch}"
-        return f"{wanted} with {self.flavour} kernel modules"
+        return f"{wanted} with {self.flavour or 'its'} kernel modules"
 
 
-def wished_branch(wish: Data) -> int | None:
-    return _versions.branch_of(str(wish.get("branch") or wish.get("version") or ""))
-
-
-def target(facts: Data, wish: Data) -> Target | None:
+def target(case: Case, chosen: _branch_choice.Chosen) -> Target | None:
     """None where the data has no answer; the rules say why."""
-    platform = facts.get("platform") or {}
-    branch = wished_branch(wish)
-    if branch is None or branch not in _compat.branches():
+    if chosen.branch is None:
         return None
-    line = _compat.platform(platform.get("id"), platform.get("version"))
-    manager = line["package_manager"] if line else platform.get("package_manager")
-    flavour, why = str(wish.get("flavour") or "auto"), "as wished"
-    if flavour == "auto":
-        flavour, why = _own_flavour(facts, branch)
-    wanted = Target(branch, str(wish.get("version") or "") or None, flavour, why, [])
-    packages = [_package(item, wanted.pin) for item in _compat.driver_packages(str(manager), branch, flavour)]
-    return wanted._replace(packages=packages)
+    kept = _branch_choice.word_of(case.wish) == _branch_choice.KEEP
+    flavour, why = _kept_flavour(case) if kept else _flavour(case, chosen.branch)
+    wanted = Target(chosen.branch, chosen.version, flavour, chosen.reason, why, kept, [])
+    if kept:
+        return wanted
+    release = text(case.platform, "version")
+    found = case.data.driver_packages(case.manager, chosen.branch, str(flavour), release)
+    return wanted._replace(packages=[_package(item, str(wanted.pin)) for item in found])
 
 
-def _own_flavour(facts: Data, branch: int) -> tuple[str, str]:
-    """What `auto` means here, and why. One card without open modules decides: a host has one driver for all."""
-    old = old_cards(facts)
-    if old:
-        flavour, source = old[0].generation.flavour
-        return flavour, f"card {old[0].words} is {old[0].generation.name}, which has only these modules ({source})"
-    flavour, source = _compat.default_flavour(branch)
-    return flavour, f"what NVIDIA recommends for branch {branch} ({source})"
+def _kept_flavour(case: Case) -> tuple[str | None, str]:
+    driver = case.driver
+    flavour = text(driver, "on_disk_flavour") if text(driver, "on_disk") else text(driver, "flavour")
+    return flavour, "that is how it is installed"
 
 
-def old_cards(facts: Data) -> list[OldCard]:
-    """GPUs of an older generation. A bridge or an audio device beside a GPU is none."""
-    cards = [card for card in facts.get("pci") or [] if str(card.get("class", "")).startswith("03")]
-    found = [(card, _compat.old_generation(card.get("device"))) for card in cards]
-    return [
-        OldCard(f"{card.get('address')} ({card['device']})", generation) for card, generation in found if generation
-    ]
+def _flavour(case: Case, branch: int) -> tuple[str, str]:
+    """What is wished for, or else what `auto` means here. One card can decide: a host has one driver for all."""
+    wished = text(case.wish, "flavour") or "auto"
+    if wished != "auto":
+        return wished, "as wished"
+    only = _branch_choice.flavour_of_cards(case)
+    if only:
+        card = next(card for card in case.cards if card.modules in ("never", "only"))
+        return only, f"card {card.words} has only these modules ({card.modules_source})"
+    recommended = case.data.default_flavour(branch)
+    return recommended.value, f"what NVIDIA recommends for branch {branch} ({recommended.source})"
 
 
 def _package(package: _compat.Package, pin: str) -> dict[str, t.Any]:
     version_pin = pin if package.pinned else None
     return {
         "name": package.name,
+        "kind": package.kind,
         "version_pin": version_pin,
         "spec": f"{package.name}={version_pin}" if version_pin else package.name,
     }
 
 
-def metapackages(facts: Data) -> dict[str, str]:
-    """Installed packages that stand for a whole driver, with the driver's version."""
-    manager = str((facts.get("platform") or {}).get("package_manager"))
-    names = {
-        package.name
-        for branch in _compat.branches()
-        for flavour in ("open", "proprietary")
-        for package in _compat.driver_packages(manager, branch, flavour)
-        if package.pinned
-    }
-    packages = facts.get("packages") or {}
-    return {name: _versions.upstream(packages[name]["version"]) for name in sorted(names) if name in packages}
+def there(case: Case) -> str | None:
+    """The driver that is on the host now, installed or only still loaded."""
+    return installed(case) or text(case.driver, "loaded")
 
 
-def installed(facts: Data) -> str | None:
-    """The version that is installed, loaded or not."""
-    driver = facts.get("driver") or {}
-    known = [driver.get("on_disk"), driver.get("userland"), *metapackages(facts).values()]
-    return next((str(version) for version in known if version), None)
+def version_to_be(case: Case, wanted: Target) -> str | None:
+    """The version that the host has after the plan: what is there if that will do, or the newest that is known."""
+    before = installed(case)
+    if wanted.version or wanted.is_met_by(before):
+        return wanted.version or before
+    line = case.data.branch(wanted.branch)
+    return line.newest if line else None
 
 
-def decide(facts: Data, wish: Data, wanted: Target | None) -> dict[str, t.Any]:
-    if wish.get("state") == "absent":
-        return _absent(facts)
+def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
+    if case.wish.get("state") == "absent":
+        return _absent(case)
     if wanted is None:
         return _value("none", "see the refusals")
-    action, reason = _action(facts, wanted)
+    action, reason = kept_action(case, wanted) if wanted.kept else _action(case, wanted)
+    disruption, why = _disruption(case, action)
     return _value(
         action,
         reason,
         version=wanted.version,
+        version_expected=version_to_be(case, wanted),
         branch=str(wanted.branch),
+        branch_reason=wanted.branch_reason,
         flavour=wanted.flavour,
         flavour_reason=wanted.flavour_reason,
         packages=wanted.packages,
         pin=wanted.pin,
-        disruption=_disruption(facts, wanted, action),
+        disruption=disruption,
+        disruption_reason=why,
     )
 
 
 def _value(action: str, reason: str, **other: t.Any) -> dict[str, t.Any]:
-    empty: dict[str, t.Any] = {
-        "version": None,
-        "branch": None,
-        "flavour": None,
-        "flavour_reason": None,
-        "packages": [],
-        "pin": None,
-    }
-    return {"action": action, "reason": reason, "disruption": "none", "remove": [], **empty, **other}
+    value = {"action": action, "reason": reason, **NOTHING, **other}
+    branch, flavour = value["branch"], value["flavour"]
+    value["reasons"] = [
+        *([f"Branch {branch}: {value['branch_reason']}."] if branch else []),
+        *([f"Kernel modules {flavour}: {value['flavour_reason']}."] if flavour else []),
+        *([f"Disruption {value['disruption']}: {value['disruption_reason']}."] if value["disruption_reason"] else []),
+    ]
+    return value
 
 
-def _action(facts: Data, wanted: Target) -> tuple[str, str]:
-    driver = facts.get("driver") or {}
-    missing = _missing(facts, wanted)
-    if missing:
-        before = installed(facts)
+def _action(case: Case, wanted: Target) -> tuple[str, str]:
+    if _missing(case, wanted):
+        before = installed(case)
         if before is None:
             return "install", f"no driver is installed; {wanted.words} is wanted"
         return "change", f"driver {before} is installed; {wanted.words} is wanted"
-    if not _on_disk(facts, wanted):
-        return "install", f"its packages are installed, but {versions(facts)}"
+    if not (wanted.is_met_by(text(case.driver, "on_disk")) and case.driver.get("on_disk_flavour") == wanted.flavour):
+        return "install", f"its packages are installed, but {versions(case)}"
+    return _loading(case) or _agreement(case)
+
+
+def kept_action(case: Case, wanted: Target) -> tuple[str, str]:
+    """What is kept can be loaded, but not repaired; whether it needs to be, a rule asks."""
+    if text(case.driver, "on_disk") is None:
+        return "none", f"driver {wanted.version} stays as it is: {versions(case)}"
+    return _loading(case) or ("none", f"driver {wanted.version} stays: {versions(case)}")
+
+
+def _loading(case: Case) -> tuple[str, str] | None:
+    driver = case.driver
     if driver.get("loaded") is None:
         return "load", f"driver {driver.get('on_disk')} is installed but not loaded"
     if driver.get("loaded") != driver.get("on_disk") or driver.get("flavour") != driver.get("on_disk_flavour"):
         return "reboot", f"driver {driver.get('on_disk')} is installed but {driver.get('loaded')} is still loaded"
+    return None
+
+
+def _agreement(case: Case) -> tuple[str, str]:
+    driver = case.driver
     if driver.get("userland") != driver.get("loaded"):
-        return "install", f"the parts of the driver do not agree: {versions(facts)}"
+        return "install", f"the parts of the driver do not agree: {versions(case)}"
     return "none", f"driver {driver.get('loaded')} ({driver.get('flavour')}) is loaded and all its parts agree"
 
 
-def _missing(facts: Data, wanted: Target) -> list[str]:
+def _missing(case: Case, wanted: Target) -> list[str]:
     """Wanted packages that are not installed, or not in a wanted version."""
-    packages = facts.get("packages") or {}
     return [
         package["name"]
         for package in wanted.packages
-        if package["name"] not in packages
-        or (package["version_pin"] and not wanted.is_met_by(_versions.upstream(packages[package["name"]]["version"])))
+        if package["name"] not in case.packages
+        or (package["version_pin"] and not wanted.is_met_by(case.package_version(package["name"])))
     ]
 
 
-def _on_disk(facts: Data, wanted: Target) -> bool:
-    driver = facts.get("driver") or {}
-    return wanted.is_met_by(driver.get("on_disk")) and driver.get("on_disk_flavour") == wanted.flavour
-
-
-def versions(facts: Data) -> str:
+def versions(case: Case) -> str:
     """All the versions that must agree, in words."""
-    driver = facts.get("driver") or {}
+    driver = case.driver
     parts = {
         "loaded": _flavoured(driver.get("loaded"), driver.get("flavour")),
         "on disk for the running kernel": _flavoured(driver.get("on_disk"), driver.get("on_disk_flavour")),
@@ -199,36 +208,41 @@ def _flavoured(version: str | None, flavour: str | None) -> str:
     return f"{version} ({flavour})" if version else "none"
 
 
-def _disruption(facts: Data, wanted: Target, action: str) -> str:
+def _disruption(case: Case, action: str) -> tuple[str, str | None]:
     if action == "none":
-        return "none"
-    loaded = (facts.get("driver") or {}).get("loaded")
-    if rivals(facts) or action == "reboot" or (loaded is not None and action == "change"):
-        return "reboot"
-    return "load" if loaded is None else "none"
+        return "none", None
+    loaded = text(case.driver, "loaded")
+    held = rivals(case)
+    if held:
+        return "reboot", f"another driver of the kernel holds the card ({', '.join(held)})"
+    if action == "reboot" or (loaded and action == "change"):
+        return "reboot", f"driver {loaded} is loaded, and stays so until the host boots again"
+    if loaded is None:
+        return "load", "no driver is loaded yet"
+    return "none", None
 
 
-def rivals(facts: Data) -> list[str]:
+def rivals(case: Case) -> list[str]:
     """Cards that another driver holds, in words."""
-    return [f"{card['address']} by {card['driver']}" for card in facts.get("pci") or [] if card.get("driver") in RIVALS]
+    return [f"{card.get('address')} by {card['driver']}" for card in case.devices if card.get("driver") in RIVALS]
 
 
-def _absent(facts: Data) -> dict[str, t.Any]:
-    if PIN_FILE not in (facts.get("files") or {}):
+def _absent(case: Case) -> dict[str, t.Any]:
+    if PIN_FILE not in case.files:
         return _value("none", f"this collection has not installed a driver here: there is no {PIN_FILE}")
-    gone = driver_packages(facts)
-    loaded = (facts.get("driver") or {}).get("loaded")
-    disruption = "unload" if loaded else "none"
-    reason = f"driver {installed(facts)} was installed by this collection" if gone else "only files of ours are left"
-    return _value("absent", reason, remove=gone, disruption=disruption)
+    gone = driver_packages(case)
+    loaded = text(case.driver, "loaded")
+    disruption = ("unload", f"driver {loaded} is loaded") if loaded else ("none", None)
+    reason = f"driver {installed(case)} was installed by this collection" if gone else "only files of ours are left"
+    return _value("absent", reason, remove=gone, disruption=disruption[0], disruption_reason=disruption[1])
 
 
-def driver_packages(facts: Data) -> list[str]:
+def driver_packages(case: Case) -> list[str]:
     """Installed packages that belong to the driver: all have its version, but for the one that pins a branch."""
-    known = set(metapackages(facts).values())
-    known.update(filter(None, [(facts.get("driver") or {}).get("on_disk")]))
+    known = set(metapackages(case).values())
+    known.update(filter(None, [text(case.driver, "on_disk")]))
     return [
         name
-        for name, package in sorted((facts.get("packages") or {}).items())
-        if _versions.upstream(package["version"]) in known or name.startswith("nvidia-driver-pinning-")
+        for name in sorted(case.packages)
+        if case.package_version(name) in known or name.startswith("nvidia-driver-pinning-")
     ]

@@ -5,84 +5,78 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
+from collections.abc import Mapping
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat, _driver_plan, _rules, _versions
-
-Data = t.Mapping[str, t.Any]
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
+    _branch_choice,
+    _compat,
+    _cuda_plan,
+    _driver_plan,
+    _host_plan,
+    _rules,
+)
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, Section, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Planned
 
 CUDA = "cuda-toolkit-"
 
 
-def plan(facts: Data, wishes: Data) -> dict[str, t.Any]:
-    """A part that nobody wishes for is left alone: its action is `none`."""
-    wish = wishes.get("driver") or {}
-    wanted = _driver_plan.target(facts, wish) if wish else None
-    driver = _driver_plan.decide(facts, wish, wanted) if wish else {"action": "none", "reason": "not asked for"}
+def plan(facts: Section, wishes: Section, compatibility: Section | None = None) -> dict[str, t.Any]:
+    """A part that nobody wishes for is left alone: its action is `none`. CompatError says what is wrong in the data."""
+    case = Case(facts, wishes, _compat.data(compatibility), today(wishes))
+    planned = _planned(case)
+    refusals, warnings = _rules.judge(case, planned)
     value = {
-        "refusals": [refusal._asdict() for refusal in _rules.refusals(facts, wishes)],
-        "warnings": _warnings(facts),
-        "driver": driver,
-        "cuda": _cuda(facts, wishes.get("cuda") or {}),
-        "toolkit": _toolkit(facts, wishes.get("toolkit")),
+        "refusals": [refusal._asdict() for refusal in refusals],
+        "warnings": warnings,
+        "driver": planned.driver,
+        "cuda": planned.cuda,
+        "cuda_images": planned.images,
+        "toolkit": planned.toolkit,
+        "fabric": planned.fabric,
+        "kernel": planned.kernel,
+        "repository": {"needed": _repository_needed(case, planned)},
     }
-    value["repository"] = {"needed": _repository_needed(facts, wishes)}
     value["summary"] = _summary(value)
     return value
 
 
-def _manager(facts: Data) -> str:
-    return str((facts.get("platform") or {}).get("package_manager"))
+def today(wishes: Section) -> datetime.date | None:
+    """The day that ends of life are compared with; without one nothing is said of them."""
+    found = wishes.get("today")
+    if isinstance(found, datetime.date):
+        return found
+    return datetime.date.fromisoformat(str(found)) if found else None
 
 
-def _warnings(facts: Data) -> list[str]:
-    held = _driver_plan.rivals(facts)
-    if not held:
-        return []
-    return [f"Another driver of the kernel holds the card ({', '.join(held)}): NVIDIA's takes over after a reboot."]
+def _planned(case: Case) -> Planned:
+    chosen = _branch_choice.choose(case) if case.wants_driver else None
+    target = _driver_plan.target(case, chosen) if chosen else None
+    driver = _driver_plan.decide(case, target) if case.wish else dict(_driver_plan.NOT_ASKED)
+    version = _driver_plan.version_to_be(case, target) if target else _driver_plan.there(case)
+    judged = version or (str(target.branch) if target else None)
+    return Planned(
+        chosen=chosen,
+        target=target,
+        version=judged,
+        driver=driver,
+        cuda=_cuda_plan.decide(case),
+        images=_cuda_plan.images(case, judged),
+        toolkit=_toolkit(case),
+        fabric=_host_plan.fabric(case, target, version),
+        kernel=_host_plan.kernel(case, target),
+    )
 
 
-def _cuda(facts: Data, wish: Data) -> dict[str, t.Any]:
-    """Toolkits side by side. Installed is what the package database and the folder of the toolkit both say."""
-    wished = [str(version) for version in wish.get("versions") or []]
-    if wish.get("state") == "absent":
-        return _cuda_absent(facts, wished)
-    there = [toolkit["version"] for toolkit in (facts.get("cuda") or {}).get("toolkits") or []]
-    packages = {version: _compat.cuda_packages(_manager(facts), version) for version in wished}
-    known = facts.get("packages") or {}
-    missing = [v for v in wished if v not in there or any(name not in known for name in packages[v])]
-    default = _cuda_path(str(wish["default"])) if wish.get("default") else None
-    relink = default is not None and (facts.get("cuda") or {}).get("default") != default
-    value = _cuda_value("install" if missing else "default" if relink else "none")
-    value.update(packages=[name for version in wished for name in packages[version]], missing=missing, default=default)
-    return value
-
-
-def _cuda_value(action: str) -> dict[str, t.Any]:
-    return {"action": action, "packages": [], "missing": [], "default": None, "remove": [], "remove_default": False}
-
-
-def _cuda_path(version: str) -> str:
-    return f"/usr/local/cuda-{version}"
-
-
-def _cuda_absent(facts: Data, wished: list[str]) -> dict[str, t.Any]:
-    """All packages of a toolkit end with its version; one that serves several toolkits does not."""
-    ends = tuple(f"-{version.replace('.', '-')}" for version in wished)
-    gone = [name for name in sorted(facts.get("packages") or {}) if ends and name.endswith(ends)]
-    remove_default = (facts.get("cuda") or {}).get("default") in [_cuda_path(version) for version in wished]
-    value = _cuda_value("absent" if gone or remove_default else "none")
-    value.update(remove=gone, remove_default=remove_default)
-    return value
-
-
-def _toolkit(facts: Data, wish: Data | None) -> dict[str, t.Any]:
-    if wish is None:
+def _toolkit(case: Case) -> dict[str, t.Any]:
+    wish = case.wishes.get("toolkit")
+    if not isinstance(wish, Mapping):
         return {"action": "none", "version": None, "packages": []}
-    names = _compat.toolkit_packages(_manager(facts))
-    known = facts.get("packages") or {}
-    version = str(wish.get("version") or "") or None
-    there = {name: _versions.upstream(known[name]["version"]) for name in names if name in known}
+    names = case.data.toolkit_packages(case.manager)
+    version = text(wish, "version")
+    there = {name: case.package_version(name) for name in names if name in case.packages}
     if wish.get("state") == "absent":
         return {"action": "absent" if there else "none", "version": None, "packages": sorted(there)}
     met = len(there) == len(names) and all(version in (None, found) for found in there.values())
@@ -98,20 +92,18 @@ def _toolkit(facts: Data, wish: Data | None) -> dict[str, t.Any]:
     return {"action": action, "version": version, "packages": packages}
 
 
-def _repository_needed(facts: Data, wishes: Data) -> bool:
+def _repository_needed(case: Case, planned: Planned) -> bool:
     """Whether something is, or is to be, installed from NVIDIA's repository of drivers and CUDA after these wishes."""
-    driver, cuda = wishes.get("driver"), wishes.get("cuda")
-    if driver is None:
-        with_driver = _driver_plan.PIN_FILE in (facts.get("files") or {})
+    if case.wants_driver and not (planned.target and planned.target.kept):
+        with_driver = True
     else:
-        with_driver = driver.get("state", "present") == "present"
-    leaving = set(_cuda(facts, cuda)["remove"]) if cuda and cuda.get("state") == "absent" else set()
-    wished = bool(cuda and cuda.get("state") != "absent" and cuda.get("versions"))
-    with_cuda = any(name.startswith(CUDA) and name not in leaving for name in facts.get("packages") or {})
-    return with_driver or wished or with_cuda
+        with_driver = PIN_FILE in case.files and case.wish.get("state") != "absent"
+    leaving = set(planned.cuda["remove"])
+    with_cuda = any(name.startswith(CUDA) and name not in leaving for name in case.packages)
+    return with_driver or bool(case.toolkits) or with_cuda
 
 
-def _summary(value: Data) -> list[str]:
+def _summary(value: Section) -> list[str]:
     """One sentence for each change that is to come."""
     driver, cuda, toolkit = value["driver"], value["cuda"], value["toolkit"]
     sentences = []

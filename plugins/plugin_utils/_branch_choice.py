@@ -1,0 +1,182 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE. Which branch of the driver a wish means on one host, and what speaks against the others."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, text
+
+NEWEST, NEEDED, KEEP = "newest", "needed", "keep"
+WORDS = (NEWEST, NEEDED, KEEP)
+# What NVIDIA corrects for a year or for three comes before what the next branch replaces.
+RANKS = {"LTSB": 2, "PB": 2, "NFB": 1}
+TYPE_WORDS = {"LTSB": "long-term support", "PB": "production", "NFB": "new features"}
+
+
+class Limit(t.NamedTuple):
+    """What rules branches out. `words` say which and why, `source` where that stands."""
+
+    words: str
+    source: str | None
+    allows: t.Callable[[int], bool]
+
+
+class Chosen(t.NamedTuple):
+    """`branch` is None where nothing was chosen; `against` says why where branches were looked for."""
+
+    branch: int | None
+    version: str | None
+    reason: str
+    against: list[Limit]
+
+
+def word_of(wish: Section) -> str | None:
+    """The wish as a word, if it is one."""
+    branch = text(wish, "branch")
+    return branch if branch in WORDS else None
+
+
+def choose(case: Case) -> Chosen:
+    word = word_of(case.wish)
+    if word == KEEP:
+        version = installed(case)
+        branch = _versions.branch_of(version) if version else None
+        return Chosen(branch, version, f"driver {version} is installed and stays", [])
+    if word and (word == NEWEST or case.images):
+        return _search(case, word)
+    version = text(case.wish, "version")
+    branch = _versions.branch_of(text(case.wish, "branch") or version or "")
+    return Chosen(branch if branch in case.data.branches() else None, version, "as wished", [])
+
+
+def _search(case: Case, word: str) -> Chosen:
+    known = limits(case)
+    fitting = [branch for branch in case.data.branches() if all(limit.allows(branch) for limit in known)]
+    alive = [branch for branch in fitting if not ended(case, branch)]
+    if not fitting:
+        return Chosen(None, None, "no branch fits", known)
+    if not alive:
+        last = max(fitting)
+        return Chosen(last, None, "the newest branch that fits, though all that fit are past their end of life", [])
+    sign = 1 if word == NEWEST else -1
+    best = max(alive, key=lambda branch: (rank(case, branch), sign * branch))
+    kind = TYPE_WORDS.get(str(_type(case, best)), "unknown kind")
+    purpose = "that fits this host" if word == NEWEST else f"that runs CUDA {', '.join(case.images)} here"
+    return Chosen(best, None, f"the {'newest' if word == NEWEST else 'oldest'} branch ({kind}) {purpose}", [])
+
+
+def rank(case: Case, branch: int) -> int:
+    return RANKS.get(str(_type(case, branch)), 0)
+
+
+def _type(case: Case, branch: int) -> str | None:
+    line = case.data.branch(branch)
+    return line.type if line else None
+
+
+def ended(case: Case, branch: int) -> bool:
+    """Whether the branch is known to be past its end of life."""
+    line = case.data.branch(branch)
+    return bool(line and case.today and line.ended(case.today))
+
+
+def limits(case: Case) -> list[Limit]:
+    return [*card_limits(case), *cuda_limits(case), *flavour_limits(case), *installed_limits(case)]
+
+
+def card_limits(case: Case) -> list[Limit]:
+    found = []
+    for card in case.cards:
+        known = card.architecture
+        if known and known.last_branch:
+            words = f"branch {known.last_branch} is the last one for {card.words}"
+            found.append(Limit(words, known.source, _at_most(known.last_branch)))
+        if known and known.first_branch:
+            words = f"branch {known.first_branch} is the first one for {card.words}"
+            found.append(Limit(words, known.source, _at_least(known.first_branch)))
+        if card.first_driver:
+            words = f"driver {card.first_driver} is the first one for {card.words}"
+            found.append(Limit(words, card.first_source, _reaches(case, card.first_driver)))
+    return found
+
+
+def _reaches(case: Case, version: str) -> t.Callable[[int], bool]:
+    """A branch whose newest driver is not known may have that version or not; it is not ruled out."""
+
+    def allows(branch: int) -> bool:
+        line = case.data.branch(branch)
+        newest = line.newest if line and line.newest else str(branch)
+        return _compat.reach(newest) >= _compat.reach(version)
+
+    return allows
+
+
+def _at_most(last: int) -> t.Callable[[int], bool]:
+    return lambda branch: branch <= last
+
+
+def _at_least(first: int) -> t.Callable[[int], bool]:
+    return lambda branch: branch >= first
+
+
+def cuda_limits(case: Case) -> list[Limit]:
+    """What runs on the host asks for a driver that is new enough."""
+    images = [_cuda_limit(case, f"an image with CUDA {version}", version) for version in case.images]
+    return images + [_cuda_limit(case, f"the CUDA toolkit {version}", version) for version in case.toolkits]
+
+
+def _cuda_limit(case: Case, words: str, version: str) -> Limit:
+    known = case.data.cuda(version)
+    needed = known.needed if known else None
+    says = f"{words} needs driver {needed.value} or newer" if needed else f"nothing is known of {words}"
+    return Limit(says, needed.source if needed else None, _runs(case, version))
+
+
+def _runs(case: Case, cuda: str) -> t.Callable[[int], bool]:
+    return lambda branch: case.data.cuda_runs_on(branch, cuda).ok is not False
+
+
+def flavour_limits(case: Case) -> list[Limit]:
+    """One card or a wish can leave only one flavour of kernel modules, and not every branch has both."""
+    only = flavour_of_cards(case) or text(case.wish, "flavour")
+    if only not in ("open", "proprietary"):
+        return []
+    words = f"not every branch has {only} kernel modules, which this host needs"
+    return [Limit(words, None, lambda branch: only in case.data.flavours(branch))]
+
+
+def flavour_of_cards(case: Case) -> str | None:
+    """The only flavour that all cards allow; None where both do, or none does."""
+    found = {card.modules for card in case.cards} & {"never", "only"}
+    return {"never": "proprietary", "only": "open"}[found.pop()] if len(found) == 1 else None
+
+
+def installed_limits(case: Case) -> list[Limit]:
+    before = installed(case)
+    branch = _versions.branch_of(before) if before else None
+    if branch is None or case.allows_downgrade:
+        return []
+    words = f"driver {before} is installed, and nothing allows a downgrade"
+    return [Limit(words, None, _at_least(branch))]
+
+
+def metapackages(case: Case) -> dict[str, str]:
+    """Installed packages that stand for a whole driver, with the driver's version."""
+    names = {
+        package.name
+        for branch in case.data.branches()
+        for flavour in ("open", "proprietary")
+        for package in case.data.driver_packages(case.manager, branch, flavour, text(case.platform, "version"))
+        if package.pinned
+    }
+    return {name: str(case.package_version(name)) for name in sorted(names) if name in case.packages}
+
+
+def installed(case: Case) -> str | None:
+    """The version that is installed, loaded or not."""
+    known = [text(case.driver, "on_disk"), text(case.driver, "userland"), *metapackages(case).values()]
+    return next((version for version in known if version), None)

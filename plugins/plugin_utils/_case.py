@@ -1,0 +1,165 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE. What a plan is made from: the facts of a host, the wishes, the compatibility data and the day.
+
+Anything may be missing in facts, and null there is unknown; the questions here have an answer all the same.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from collections.abc import Mapping
+from functools import cached_property
+
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat, _versions
+
+Section = Mapping[str, t.Any]
+
+# A role that finds this file on a host has installed the driver there; see roles/nvidia_driver/vars/main.yml.
+PIN_FILE = "/etc/apt/preferences.d/kubegpu-nvidia-driver"
+
+
+def part(value: t.Any, *keys: str) -> Section:
+    """The mapping below these keys; empty where there is none."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def rows(value: Section, key: str) -> list[Section]:
+    """The mappings of a list; none where there is no list."""
+    found = value.get(key)
+    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, (list, tuple)) else []
+
+
+def text(value: Section, key: str) -> str | None:
+    found = value.get(key)
+    return str(found) if found not in (None, "") else None
+
+
+def flag(value: Section, key: str) -> bool | None:
+    """True and false also as words, since a template may have made text of them. Null is unknown."""
+    found = value.get(key)
+    if found in (None, ""):
+        return None
+    return found.lower() in ("true", "yes", "on", "1") if isinstance(found, str) else bool(found)
+
+
+def texts(value: Section, key: str) -> list[str]:
+    found = value.get(key)
+    return [str(item) for item in found] if isinstance(found, (list, tuple)) else []
+
+
+class Card(t.NamedTuple):
+    """A GPU on the bus. `modules`: whether the open kernel modules drive it, `never`, `either` or `only` they.
+
+    `first_driver`: the oldest version that knows this very card, where that is not the first of a branch.
+    """
+
+    words: str
+    architecture: _compat.Architecture | None
+    modules: str | None
+    modules_source: str | None
+    first_driver: str | None
+    first_source: str | None
+
+
+class Case:
+    """One host, and what is wished for it."""
+
+    def __init__(self, facts: Section, wishes: Section, data: _compat.Data, today: datetime.date | None) -> None:
+        self.facts = facts
+        self.wishes = wishes
+        self.data = data
+        self.today = today
+        self.platform = part(facts, "platform")
+        self.driver = part(facts, "driver")
+        self.kubelet = part(facts, "kubelet")
+        self.container = part(facts, "container")
+        self.files = part(facts, "files")
+        self.wish = part(wishes, "driver")
+        self.cuda_wish = part(wishes, "cuda")
+        self.toolkit_wish = part(wishes, "toolkit")
+
+    @property
+    def wants_driver(self) -> bool:
+        """Whether there is a wish for a driver, and not for its absence."""
+        return bool(self.wish) and self.wish.get("state", "present") == "present"
+
+    @property
+    def wants_toolkit(self) -> bool:
+        return self.wishes.get("toolkit") is not None and self.toolkit_wish.get("state", "present") == "present"
+
+    @cached_property
+    def toolkits(self) -> list[str]:
+        """Versions of CUDA that are to be installed."""
+        return texts(self.cuda_wish, "versions") if self.cuda_wish.get("state", "present") == "present" else []
+
+    @cached_property
+    def images(self) -> list[str]:
+        """Versions of CUDA of the images that are to run."""
+        return texts(self.wish, "cuda_images") if self.wants_driver else []
+
+    @property
+    def allows_downgrade(self) -> bool:
+        return flag(self.wish, "allow_downgrade") is True
+
+    @cached_property
+    def packages(self) -> dict[str, Section]:
+        """Installed packages whose version is known."""
+        found = part(self.facts, "packages")
+        return {name: line for name, line in found.items() if isinstance(line, Mapping) and line.get("version")}
+
+    def package_version(self, name: str) -> str | None:
+        line = self.packages.get(name)
+        return _versions.upstream(str(line["version"])) if line else None
+
+    @cached_property
+    def line(self) -> Section | None:
+        """The data's line of this distribution."""
+        return self.data.platform(text(self.platform, "id"), text(self.platform, "version"))
+
+    @cached_property
+    def manager(self) -> str:
+        return str((self.line or self.platform).get("package_manager"))
+
+    @cached_property
+    def devices(self) -> list[Section]:
+        return rows(self.facts, "pci")
+
+    @cached_property
+    def cards(self) -> list[Card]:
+        """The GPUs. A bridge or an audio device beside a GPU is none."""
+        return [self._card(device) for device in self.devices if is_gpu(device)]
+
+    def _card(self, device: Section) -> Card:
+        name, id_ = text(device, "architecture"), text(device, "device")
+        architecture = self.data.architecture(name) if name else self.data.architecture_of(id_)
+        special = self.data.card(id_)
+        first = (special.first_driver, special.source) if special else (None, None)
+        return Card(_called(device, architecture), architecture, *_modules(device, special, architecture), *first)
+
+
+def _called(device: Section, architecture: _compat.Architecture | None) -> str:
+    kind = architecture.name if architecture else text(device, "architecture")
+    brackets = ", ".join(filter(None, [text(device, "name") or text(device, "device"), kind]))
+    return " ".join(filter(None, [text(device, "address") or "a card", f"({brackets})" if brackets else ""]))
+
+
+def _modules(
+    device: Section, special: _compat.Card | None, architecture: _compat.Architecture | None
+) -> tuple[str | None, str | None]:
+    """The user's data and ours go before what the facts say, which stands in the collection's code."""
+    if special and special.modules:
+        return special.modules, special.source
+    said = text(device, "open_modules")
+    if architecture and said in (None, architecture.modules):
+        return architecture.modules, architecture.modules_source
+    return said, "facts of the host" if said else None
+
+
+def is_gpu(device: Section) -> bool:
+    kind = device.get("kind")
+    return kind == "gpu" if kind else str(device.get("class", "")).startswith("03")

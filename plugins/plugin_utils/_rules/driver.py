@@ -1,0 +1,193 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE. Rules about the wish for a driver: its branch, its version, its age."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._branch_choice import KEEP, NEEDED, NEWEST, WORDS, Limit
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import (
+    Finding,
+    Findings,
+    Planned,
+    Rule,
+    refuse,
+)
+
+
+def unknown_branch(case: Case, planned: Planned) -> Findings:
+    word = _branch_choice.word_of(case.wish)
+    if planned.chosen is None or planned.chosen.branch is not None or word:
+        return
+    wanted = text(case.wish, "branch") or text(case.wish, "version") or "none"
+    known = ", ".join(str(branch) for branch in case.data.branches())
+    way_out = f"set nvidia_driver_branch to {', '.join(WORDS)} or one of {known}"
+    reason = f"Driver branch {wanted} is not known"
+    yield refuse("unknown-branch", known, wanted, way_out, reason)
+
+
+def kept_is_not_known(case: Case, planned: Planned) -> Findings:
+    """What was installed by others may be of a branch that the data does not have; it is not refused for that."""
+    target = planned.target
+    if target and target.kept and case.data.branch(target.branch) is None:
+        yield f"Nothing is known of driver branch {target.branch}, which is kept: neither its end nor its cards."
+
+
+def needed_by_nothing(case: Case, planned: Planned) -> Findings:
+    if case.wants_driver and _branch_choice.word_of(case.wish) == NEEDED and not case.images:
+        way_out = (
+            "name the CUDA versions of your images in nvidia_driver_cuda_images, or set nvidia_driver_branch to newest"
+        )
+        reason = "The branch is to be the one that the images need, but no image's CUDA version is named"
+        yield refuse("needed-by-nothing", "no CUDA version", "nvidia_driver_cuda_images", way_out, reason)
+
+
+def no_branch_fits(case: Case, planned: Planned) -> Findings:
+    """Of cards that no driver serves together another rule tells."""
+    against = planned.chosen.against if planned.chosen else []
+    if not against or not _allowed(case, _branch_choice.card_limits(case)):
+        return
+    found = "; ".join(limit.words for limit in against)
+    source = next((limit.source for limit in against if limit.source), None)
+    reason = f"No branch of the driver fits: {found}"
+    yield refuse("no-branch-fits", found, str(text(case.wish, "branch")), _relax(case), reason, source)
+
+
+def _allowed(case: Case, limits: list[Limit]) -> list[int]:
+    return [branch for branch in case.data.branches() if all(limit.allows(branch) for limit in limits)]
+
+
+def _relax(case: Case) -> str:
+    """The mildest of the limits without which a branch would fit."""
+    cards, cuda = _branch_choice.card_limits(case), _branch_choice.cuda_limits(case)
+    flavour, installed = _branch_choice.flavour_limits(case), _branch_choice.installed_limits(case)
+    if _allowed(case, cards + cuda + flavour):
+        return "allow the downgrade with nvidia_driver_allow_downgrade: true"
+    if cuda and _allowed(case, cards + flavour + installed):
+        best = max(_allowed(case, cards + flavour + installed))
+        return f"use CUDA {case.data.newest_cuda(best)} or older in nvidia_driver_cuda_images and cuda_versions"
+    if flavour and _allowed(case, cards + cuda):
+        return "set nvidia_driver_flavour to auto"
+    return "name a branch in nvidia_driver_branch, and give up what speaks against it"
+
+
+def version_of_the_branch(case: Case, planned: Planned) -> Findings:
+    version, branch = text(case.wish, "version"), text(case.wish, "branch")
+    if not case.wants_driver or version is None:
+        return
+    if not _versions.is_driver_version(version):
+        way_out = "set nvidia_driver_version to a full one such as 580.95.05, or leave it empty"
+        yield refuse("bad-version", version, "580.95.05", way_out, f"{version} is not a version of a driver")
+    elif branch not in (None, str(_versions.branch_of(version))):
+        own = _versions.branch_of(version)
+        way_out = f"set nvidia_driver_branch to {own} as well, or leave nvidia_driver_version empty"
+        reason = f"Driver version {version} is not of branch {branch}"
+        if branch in WORDS:
+            reason = f"Driver version {version} is named, and the branch is to be found all the same ({branch})"
+        yield refuse("version-not-in-branch", version, f"branch {branch}", way_out, reason)
+
+
+def bad_flavour(case: Case, planned: Planned) -> Findings:
+    flavour = text(case.wish, "flavour")
+    if case.wants_driver and flavour not in (None, "auto", "open", "proprietary"):
+        way_out = "set nvidia_driver_flavour to auto, open or proprietary"
+        yield refuse(
+            "bad-flavour", str(flavour), "auto, open or proprietary", way_out, f"There are no {flavour} modules"
+        )
+
+
+def downgrade(case: Case, planned: Planned) -> Findings:
+    target, before = planned.target, _branch_choice.installed(case)
+    if target is None or before is None or target.kept or target.is_met_by(before) or case.allows_downgrade:
+        return
+    if _versions.order(before) < _versions.order(target.version or str(target.branch)):
+        return
+    found, words = f"driver {before}", target.version or f"branch {target.branch}"
+    way_out = (
+        "ask for what is installed or newer, allow it with nvidia_driver_allow_downgrade: true,"
+        " or remove it first with nvidia_driver_state: absent"
+    )
+    yield refuse("downgrade", found, words, way_out, f"Driver {before} is installed and newer than {words}")
+
+
+def past_its_end(case: Case, planned: Planned) -> Findings:
+    branch = case.data.branch(planned.target.branch) if planned.target else None
+    if branch is None or case.today is None or not branch.ended(case.today):
+        return
+    when = f"on {branch.eol}" if branch.eol else "already"
+    advice = _younger(case, branch.branch)
+    yield (
+        f"Driver branch {branch.branch} ended {when} and gets no corrections any more ({branch.source})"
+        f"{f'; {advice} fits this host and has not ended' if advice else ''}."
+    )
+
+
+def _younger(case: Case, branch: int) -> int | None:
+    """The branch that `newest` would mean here."""
+    alive = [other for other in _allowed(case, _branch_choice.limits(case)) if not _branch_choice.ended(case, other)]
+    ranked = [other for other in alive if other > branch]
+    return max(ranked, key=lambda other: (_branch_choice.rank(case, other), other), default=None)
+
+
+def known_bad(case: Case, planned: Planned) -> Findings:
+    if planned.target:
+        for bad in case.data.known_bad(planned.version):
+            yield f"Driver {planned.version} is known for this: {bad.words} ({bad.source})."
+
+
+def kept(case: Case, planned: Planned) -> Findings:
+    """What stays has to be there, to be what is wished for, and to be whole."""
+    if not case.wants_driver or _branch_choice.word_of(case.wish) != KEEP:
+        return
+    target = planned.target
+    if target is None:
+        way_out = f"set nvidia_driver_branch to a branch or to {NEWEST}, so that one is installed"
+        yield refuse("nothing-to-keep", "no driver", "a driver", way_out, "There is no driver on this host to keep")
+        return
+    yield from _kept_flavour(case, planned)
+    yield from _kept_parts(case, planned)
+
+
+def _kept_flavour(case: Case, planned: Planned) -> Findings:
+    wished, there = text(case.wish, "flavour"), planned.target.flavour if planned.target else None
+    if wished in ("open", "proprietary") and there and wished != there:
+        way_out = "set nvidia_driver_flavour to auto, or name a branch, so that the driver is installed anew"
+        reason = f"The driver is to stay, and it has {there} kernel modules, not {wished} ones"
+        yield refuse("kept-flavour", f"{there} kernel modules", f"{wished} ones", way_out, reason)
+
+
+def _kept_parts(case: Case, planned: Planned) -> Findings:
+    on_disk, libraries = text(case.driver, "on_disk"), text(case.driver, "userland")
+    if libraries is None:
+        yield f"The libraries of driver {on_disk}, which is kept, did not answer: whether they fit it is not known."
+    elif on_disk and libraries != on_disk:
+        found = f"module {on_disk}, libraries {libraries}"
+        way_out = "install it anew the way it was installed, or name a branch in nvidia_driver_branch"
+        reason = f"The driver is to stay, but its parts do not agree ({found})"
+        yield refuse("kept-driver-broken", found, "one version of all parts", way_out, reason)
+
+
+def broken_facts(case: Case, planned: Planned) -> t.Iterator[Finding]:
+    """What the facts say of a mismatch, where the plan does not put it right by itself."""
+    mismatch = text(case.driver, "mismatch")
+    if mismatch and case.wants_driver and planned.driver["action"] == "none":
+        yield f"The parts of the driver do not agree: {mismatch.rstrip('.')}."
+
+
+RULES: tuple[Rule, ...] = (
+    unknown_branch,
+    kept_is_not_known,
+    needed_by_nothing,
+    no_branch_fits,
+    version_of_the_branch,
+    bad_flavour,
+    downgrade,
+    past_its_end,
+    known_bad,
+    kept,
+    broken_facts,
+)

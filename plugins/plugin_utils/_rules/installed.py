@@ -1,0 +1,116 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE. Rules about what is on the host already: others' drivers, held packages, users of the GPU, daemons."""
+
+from __future__ import annotations
+
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, flag, part, rows, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
+
+KEEP_WORDS = "or leave it as it is with nvidia_driver_branch: keep"
+MANY = 8
+
+
+def foreign_driver(case: Case, planned: Planned) -> Findings:
+    """NVIDIA's packages beside a driver that came another way are two drivers in each other's files."""
+    if not case.wants_driver or (planned.target and planned.target.kept):
+        return
+    on_disk, by = text(case.driver, "on_disk"), text(case.driver, "installed_by")
+    evidence = text(case.driver, "installed_by_evidence")
+    why = f" ({evidence})" if evidence else ""
+    if by == "runfile" or (on_disk and by in (None, "unknown") and not _driver_plan.driver_packages(case)):
+        version = on_disk or _driver_plan.there(case)
+        way_out = f"remove it the way it was installed (nvidia-uninstall, if by NVIDIA's .run file), {KEEP_WORDS}"
+        reason = f"Driver {version} is installed, but not by a package{why}"
+        yield refuse("foreign-driver", f"driver {version} without packages", "packages", way_out, reason)
+    elif by == "distro":
+        version = _driver_plan.there(case)
+        way_out = f"remove the distribution's packages of it first, {KEEP_WORDS}"
+        reason = f"Driver {version} is installed from the distribution, and NVIDIA's packages do not go beside it{why}"
+        yield refuse("distribution-driver", f"the distribution's driver {version}", "NVIDIA's", way_out, reason)
+
+
+def held_packages(case: Case, planned: Planned) -> Findings:
+    """A package manager does not change what somebody holds, and this collection does not undo it behind their back."""
+    changed = _changed_packages(case, planned)
+    held = [name for name in changed if flag(case.packages[name], "held") is True]
+    if held:
+        found = ", ".join(held)
+        command = (
+            f"apt-mark unhold {' '.join(held)}" if case.manager == "apt" else f"dnf versionlock delete {' '.join(held)}"
+        )
+        way_out = f"release them ({command}), or wish for the version that is installed"
+        reason = f"Somebody holds packages that would have to change: {found}"
+        yield refuse("held-packages", found, "packages that may change", way_out, reason)
+
+
+def _changed_packages(case: Case, planned: Planned) -> list[str]:
+    """Installed packages that the plan replaces or removes."""
+    driver, toolkit = planned.driver, planned.toolkit
+    names = [*driver["remove"], *planned.cuda["remove"]]
+    if driver["action"] == "change":
+        names += _driver_plan.driver_packages(case)
+    if driver["action"] == "install":
+        names += [package["name"] for package in driver["packages"]]
+    if toolkit["action"] in ("change", "absent"):
+        names += [line["name"] if isinstance(line, dict) else line for line in toolkit["packages"]]
+    return sorted({name for name in names if name in case.packages})
+
+
+def users_of_the_gpu(case: Case, planned: Planned) -> Findings:
+    holders = rows(case.driver, "holders")
+    disruption = planned.driver["disruption"]
+    if disruption not in ("unload", "reboot") or not holders:
+        return
+    named = [_holder(line) for line in holders[:MANY]]
+    rest = f" and {len(holders) - MANY} more" if len(holders) > MANY else ""
+    what = "before the kernel modules can be unloaded" if disruption == "unload" else "by the reboot"
+    yield f"These use a GPU now and are stopped {what}: {', '.join(named)}{rest}."
+
+
+def _holder(line: Section) -> str:
+    where = text(line, "container") or text(line, "unit")
+    kind = "container " if text(line, "container") else ""
+    return f"{text(line, 'name') or 'a process'} (pid {line.get('pid')}{f', {kind}{where}' if where else ''})"
+
+
+def daemons_of_the_driver(case: Case, planned: Planned) -> Findings:
+    """Fabric manager and IMEX work with no other driver than that of their own version."""
+    for key, name in (("fabric_manager", "fabric manager"), ("imex", "IMEX daemon")):
+        daemon = part(case.driver, key)
+        version = text(daemon, "version")
+        if flag(daemon, "present") is not True or version is None or planned.version is None:
+            continue
+        if not _is_the_same(version, planned.version):
+            yield (
+                f"The {name} is version {version} and works only with a driver of that version, not with"
+                f" {planned.version}: it has to be installed in the driver's version as well."
+            )
+
+
+def _is_the_same(version: str, driver: str) -> bool:
+    """A driver of which only the branch is settled may still come in the daemon's version."""
+    if "." not in driver:
+        return _versions.branch_of(version) == _versions.branch_of(driver)
+    return _versions.upstream(version) == driver
+
+
+def fabric_manager_is_missing(case: Case, planned: Planned) -> Findings:
+    daemon = part(case.driver, "fabric_manager")
+    if case.wants_driver and planned.fabric["needed"] and flag(daemon, "present") is False:
+        names = ", ".join(package["spec"] for package in planned.fabric["packages"])
+        yield (
+            f"CUDA does not start here without a fabric manager of the driver's version, for {planned.fabric['why']};"
+            f" none is installed{f' (packages {names})' if names else ''}."
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    foreign_driver,
+    held_packages,
+    users_of_the_gpu,
+    daemons_of_the_driver,
+    fabric_manager_is_missing,
+)

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE. Rules about the kernel: what it lets load, what it is built with, who holds the card already."""
+
+from __future__ import annotations
+
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _host_plan
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, flag, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
+
+GDS_SOURCE = (
+    "https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/platform-support.html (GPUDirect Storage)"
+)
+SIGNING_SOURCE = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/ (Secure Boot)"
+
+
+def secure_boot(case: Case, planned: Planned) -> Findings:
+    """A driver that is loaded under Secure Boot has shown that its signature counts; the next one has the same key."""
+    target = planned.target
+    if target is None or flag(case.platform, "secure_boot") is not True:
+        return
+    if text(case.driver, "loaded") or flag(case.wish, "modules_signed") is True:
+        return
+    if target.kept:
+        if text(case.driver, "signer") is None:
+            yield "Secure Boot is on, and the driver that is kept seems to be unsigned: the kernel may not load it."
+        return
+    way_out = (
+        "have the firmware trust a key of your own and let DKMS sign with it (mokutil --import), then say so with"
+        " nvidia_driver_modules_signed: true; or turn Secure Boot off in the firmware"
+    )
+    reason = (
+        "Secure Boot is on, and a kernel does not load the modules that these packages build here without a signature"
+    )
+    yield refuse("secure-boot", "Secure Boot, no driver loaded yet", "signed modules", way_out, reason, SIGNING_SOURCE)
+
+
+def direct_storage(case: Case, planned: Planned) -> Findings:
+    """GPUDirect Storage has a kernel module of its own, nvidia-fs."""
+    if flag(case.wishes, "gds") is not True:
+        return
+    if flag(case.platform, "secure_boot") is True:
+        reason = "GPUDirect Storage does not work under Secure Boot"
+        way_out = "turn Secure Boot off in the firmware, or do without it (nvidia_driver_gds: false)"
+        yield refuse("gds-secure-boot", "Secure Boot", "none, for GPUDirect Storage", way_out, reason, GDS_SOURCE)
+    flavour = planned.target.flavour if planned.target else text(case.driver, "flavour")
+    if flavour == "proprietary":
+        reason = "GPUDirect Storage needs the open kernel modules"
+        way_out = "set nvidia_driver_flavour to open, if the cards allow it, or do without (nvidia_driver_gds: false)"
+        yield refuse("gds-proprietary", "proprietary kernel modules", "open ones", way_out, reason, GDS_SOURCE)
+
+
+def headers(case: Case, planned: Planned) -> Findings:
+    """Whether the modules can be built, as far as the facts tell."""
+    if not planned.kernel["headers"]:
+        return
+    names = ", ".join(planned.kernel["missing"])
+    for release in _host_plan.without_headers(case):
+        yield f"Kernel {release} has no headers here, so that no module can be built for it (packages: {names})."
+
+
+def next_boot(case: Case, planned: Planned) -> Findings:
+    """An update of the kernel that DKMS did not follow leaves a host without GPUs after its next boot."""
+    following = part(case.driver, "next_boot")
+    release, running = text(following, "kernel"), text(part(case.platform, "kernel"), "running")
+    on_disk = text(case.driver, "on_disk")
+    if not case.wants_driver or not release or release == running or on_disk is None or planned.installs_driver:
+        return
+    version = text(following, "version")
+    if version is None:
+        yield f"Kernel {release} boots next, and there is no NVIDIA module for it: the GPUs will be gone then."
+    elif version != on_disk:
+        yield f"Kernel {release} boots next, with driver {version} for it; the running one has {on_disk}."
+
+
+def rivals(case: Case, planned: Planned) -> Findings:
+    held = _driver_plan.rivals(case)
+    if held and case.wants_driver:
+        yield f"Another driver of the kernel holds the card ({', '.join(held)}): NVIDIA's takes over after a reboot."
+
+
+def passed_through(case: Case, planned: Planned) -> Findings:
+    held = [text(card, "address") or "a card" for card in case.devices if card.get("driver") == "vfio-pci"]
+    if held and case.wants_driver:
+        yield f"A virtual machine has, or is to have, {', '.join(held)} (vfio-pci): NVIDIA's driver does not get it."
+
+
+RULES: tuple[Rule, ...] = (secure_boot, direct_storage, headers, next_boot, rivals, passed_through)

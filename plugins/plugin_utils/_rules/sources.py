@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE. Rules about where packages come from: mirrors, and sources that somebody else has written."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
+
+SOURCES = "/etc/apt/sources.list.d/"
+# All that apt reads there; a file with another ending, such as .save, it leaves alone.
+SOURCE_ENDINGS = (".list", ".sources")
+
+
+def _mirrors(case: Case) -> list[str]:
+    """The mirror of all wishes, and the toolkit's where it has one of its own."""
+    found = [text(case.wishes, "mirror"), text(case.toolkit_wish, "mirror")]
+    return list(dict.fromkeys(mirror for mirror in found if mirror))
+
+
+def _host_of(mirror: str) -> str:
+    """What stands between the scheme and the path, credentials and all."""
+    return re.split(r"[/?#]", mirror.partition("://")[2] or mirror, maxsplit=1)[0]
+
+
+def _without_credentials(mirror: str) -> str:
+    """An address as it may be shown: logs keep what a refusal says."""
+    return re.sub(r"^([A-Za-z]+://)?.*@", r"\1", mirror)
+
+
+def mirror_without_tls(case: Case, planned: Planned) -> Findings:
+    plain = [_without_credentials(mirror) for mirror in _mirrors(case) if not mirror.startswith("https://")]
+    if plain:
+        found = ", ".join(plain)
+        reason = f"The mirror {found} is not reached over TLS"
+        yield refuse("mirror-without-tls", found, "https://...", "set kubegpu_mirror to an https:// address", reason)
+
+
+def mirror_with_credentials(case: Case, planned: Planned) -> Findings:
+    """The address itself is told nowhere, since what is refused here is that others get to read it."""
+    if any("@" in _host_of(mirror) for mirror in _mirrors(case)):
+        way_out = "take them out of the address and put them into a file in /etc/apt/auth.conf.d on the hosts"
+        reason = (
+            "The address of the mirror has credentials in it, and it would be written into a file that all may read"
+        )
+        yield refuse("mirror-with-credentials", "credentials before the host", "an address without", way_out, reason)
+
+
+def foreign_source(case: Case, planned: Planned) -> Findings:
+    """With two sources of one repository that name different keys, apt reads no source at all any more."""
+    names = {path: path[len(SOURCES) :] for path in case.files if path.startswith(SOURCES)}
+    foreign = [path for path, name in sorted(names.items()) if _is_foreign_source(name.lower())]
+    if foreign and _wishes_packages(case, planned):
+        found = ", ".join(foreign)
+        way_out = (
+            "remove it (if by the package cuda-keyring: apt purge cuda-keyring) and run again; the role brings its own"
+        )
+        reason = f"{found} is not by this collection, and apt fails for all packages if one repository has two keys"
+        yield refuse("foreign-source", found, "no other source of NVIDIA's packages", way_out, reason)
+
+
+def _is_foreign_source(name: str) -> bool:
+    theirs = "cuda" in name or "nvidia" in name
+    return theirs and "kubegpu" not in name and name.endswith(SOURCE_ENDINGS)
+
+
+def _wishes_packages(case: Case, planned: Planned) -> bool:
+    """Whether anything is to be installed from a repository of NVIDIA's."""
+    kept = planned.target is not None and planned.target.kept
+    return (case.wants_driver and not kept) or bool(case.toolkits) or case.wants_toolkit
+
+
+RULES: tuple[Rule, ...] = (mirror_without_tls, mirror_with_credentials, foreign_source)
