@@ -24,6 +24,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers impo
     Runtime,
     Verdict,
     minor,
+    reach,
 )
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_data import CompatError, Line
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_drivers import Drivers
@@ -44,6 +45,7 @@ __all__ = [
     "Verdict",
     "data",
     "minor",
+    "reach",
 ]
 
 

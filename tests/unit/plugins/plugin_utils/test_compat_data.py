@@ -10,6 +10,7 @@ import typing as t
 from itertools import pairwise
 
 import pytest
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import cards
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers import last_day
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_data import DATA, Line, builtin, dangling, load
@@ -221,6 +222,17 @@ def test_a_range_of_bad_versions_is_one(line: Line) -> None:
 def test_a_gate_comes_before_it_is_locked_or_goes(line: Line) -> None:
     assert all(order(line["since"]) <= order(line[key]) for key in ("locked", "removed") if key in line)
     assert ("locked" in line) == ("value" in line)
+
+
+@pytest.mark.parametrize("name", cards.ARCHITECTURES)
+def test_what_the_facts_call_an_architecture_is_one_here_with_the_same_modules(name: str) -> None:
+    architecture = DATA_OBJECT.architecture(name)
+    assert architecture and architecture.modules == cards.open_modules(name, "x86_64")
+
+
+def test_an_architecture_is_known_to_the_facts_or_named_by_a_device_id() -> None:
+    by_id = {line["architecture"] for line in lines("architectures", "device_ids")}
+    assert {line["name"] for line in lines("architectures", "architectures")} == {*cards.ARCHITECTURES, *by_id}
 
 
 # Gaps.
