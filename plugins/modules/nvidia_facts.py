@@ -246,7 +246,7 @@ ansible_facts:
         pci:
           description:
             - NVIDIA's devices of the classes display controller (C(03)) and other bridge (C(0680),
-              an NVSwitch), from C(/sys/bus/pci/devices).
+              an NVSwitch), from C(/sys/bus/pci/devices), and NVLink bridges, by address.
             - Needs no driver.
           returned: when O(gather_subset) asks for it
           type: list
@@ -258,7 +258,7 @@ ansible_facts:
               sample: 0000:1b:00.0
               returned: always
             vendor:
-              description: Vendor id in hex; always V(10de).
+              description: Vendor id in hex; V(10de), of an NVLink bridge V(15b3).
               type: str
               sample: 10de
               returned: always
@@ -282,6 +282,48 @@ ansible_facts:
               type: str
               sample: '030200'
               returned: always
+            kind:
+              description: 'V(gpu) for a display controller; V(nvswitch) for another bridge, V(other)
+                where pci.ids knows it as something else; V(nvlink-bridge) for an InfiniBand device
+                whose product data (C(vpd)) hold C(SW_MNG), which manages the switches of NVLink 5.'
+              type: str
+              sample: gpu
+              returned: always
+            name:
+              description: Name by which pci.ids of the system knows the device, from
+                C(/usr/share/misc/pci.ids) or C(/usr/share/hwdata/pci.ids).
+              type: str
+              sample: H100 SXM5 80GB
+              returned: always
+            chip:
+              description: Chip in the same entry of pci.ids.
+              type: str
+              sample: GH100
+              returned: always
+            architecture:
+              description: 'Of a GPU: V(tesla), V(fermi), V(kepler), V(maxwell), V(pascal), V(volta),
+                V(turing), V(ampere), V(ada-lovelace), V(hopper), V(blackwell) or V(rubin).'
+              type: str
+              sample: hopper
+              returned: always
+            architecture_source:
+              description: 'What told the architecture: V(pci.ids) by the chip, or V(device id) by the
+                blocks of ids that this collection knows.'
+              type: str
+              sample: pci.ids
+              returned: always
+            mig_capable:
+              description: Whether the GPU can be cut into MIG instances, by chip or device id; V(null)
+                where some cards with that chip can and others cannot, and where nobody knows.
+              type: bool
+              sample: true
+              returned: always
+            open_modules:
+              description: 'Whether NVIDIA''s open kernel modules serve the GPU, by architecture:
+                V(never), V(either) (the proprietary ones do too) or V(only).'
+              type: str
+              sample: either
+              returned: always
             driver:
               description: 'Kernel driver that has the device: V(nvidia), V(nouveau), V(vfio-pci) and
                 the like; V(null) for none.'
@@ -293,6 +335,33 @@ ansible_facts:
               type: int
               sample: 0
               returned: always
+            link:
+              description: The PCIe link. Speeds in GT/s, widths in lanes, from C(current_link_speed),
+                C(max_link_speed), C(current_link_width) and C(max_link_width). An idle GPU slows its
+                link down.
+              returned: always
+              type: dict
+              contains:
+                speed_gts:
+                  description: Speed now, in GT/s.
+                  type: float
+                  sample: 32.0
+                  returned: always
+                speed_max_gts:
+                  description: Highest speed of the device, in GT/s.
+                  type: float
+                  sample: 32.0
+                  returned: always
+                width:
+                  description: Lanes now.
+                  type: int
+                  sample: 16
+                  returned: always
+                width_max:
+                  description: Most lanes of the device.
+                  type: int
+                  sample: 16
+                  returned: always
         gpus:
           description: GPUs that the running driver serves, by index, from NVML or else
             C(nvidia-smi). Empty where no driver answers.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-import types
 import typing as t
 from pathlib import Path
 
@@ -90,7 +89,12 @@ def test_a_host_without_anything(machine: Machine) -> None:
     facts = machine.read()
     assert list(facts) == [*gathering.SUBSETS, "sources"]
     assert (facts["pci"], facts["gpus"], facts["packages"], facts["files"]) == ([], [], {}, {})
-    assert set(facts["driver"].values()) == {None}
+    driver = facts["driver"]
+    assert driver.pop("next_boot") == {"kernel": None, "version": None, "flavour": None}
+    absent = {"present": False, "version": None, "active": None}
+    assert [driver.pop(name) for name in ("persistenced", "fabric_manager", "imex")] == [absent] * 3
+    assert (driver.pop("parameters"), driver.pop("holders")) == ({}, [])
+    assert set(driver.values()) == {None}
     assert facts["cuda"] == {"driver_limit": None, "toolkits": [], "default": None}
     assert not any(facts["container"][name]["present"] for name in ("containerd", "docker", "crio"))
     assert facts["kubelet"]["present"] is False and facts["kubelet"]["node_name"]
@@ -129,57 +133,6 @@ def test_pci_tells_gpus_and_switches_from_the_rest(machine: Machine) -> None:
     assert facts["sources"] == {"pci": OK}
 
 
-def test_nvml_comes_first(machine: Machine) -> None:
-    load_driver(machine)
-    machine.nvml({"gpus": [{"index": 0, "uuid": "GPU-1"}], "driver": "580.95.05", "cuda": 13000})
-    machine.program("nvidia-smi", "exit 1")
-    facts = machine.read("gpus", "driver", "cuda")
-    assert [gpu["uuid"] for gpu in facts["gpus"]] == ["GPU-1"]
-    assert (facts["driver"]["loaded"], facts["driver"]["userland"]) == ("580.95.05", "580.95.05")
-    assert facts["cuda"]["driver_limit"] == "13.0"
-    assert facts["sources"]["nvml"] == facts["sources"]["cuda_limit"] == OK
-    assert facts["sources"]["nvidia_smi"] == {"ok": None, "reason": "not asked: NVML answered"}
-
-
-def test_nvidia_smi_where_pynvml_is_not(machine: Machine) -> None:
-    load_driver(machine)
-    machine.nvml({"reason": "the Python module pynvml is not there", "cuda": 13000})
-    machine.prints("nvidia-smi", "nvidia-smi/synthetic-580-h100x8.csv")
-    facts = machine.read("gpus", "driver", "cuda")
-    assert (len(facts["gpus"]), facts["driver"]["userland"], facts["cuda"]["driver_limit"]) == (8, "580.95.05", "13.0")
-    assert facts["sources"]["nvml"] == {"ok": False, "reason": "the Python module pynvml is not there"}
-    assert facts["sources"]["nvidia_smi"] == OK
-
-
-def test_an_old_nvidia_smi_is_asked_for_less(machine: Machine) -> None:
-    load_driver(machine)
-    machine.program(
-        "nvidia-smi",
-        'case "$1" in *compute_cap*) echo \'Field "compute_cap" is not a valid field to query.\'; exit 2;; esac\n'
-        "echo '0, GPU-1, Tesla K80, 00000000:05:00.0, [N/A], 11441, [N/A], 470.256.02'",
-    )
-    facts = machine.read("gpus")
-    assert (facts["gpus"][0]["name"], facts["gpus"][0]["compute_capability"]) == ("Tesla K80", None)
-    assert facts["sources"]["nvidia_smi"] == OK
-
-
-FAILURES = {
-    "no driver": ("535.261.03-no-driver.txt", 9, 0, "exit status 9: NVIDIA-SMI has failed because"),
-    "no library": ("535.261.03-no-library.txt", 12, 0, "exit status 12: NVIDIA-SMI couldn't find libnvidia-ml.so"),
-    "one GPU lost": ("synthetic-580-one-lost.csv", 15, 1, "exit status 15: Unable to determine the device handle"),
-}
-
-
-@pytest.mark.parametrize("fixture, status, count, reason", FAILURES.values(), ids=FAILURES.keys())
-def test_nvidia_smi_fails(machine: Machine, fixture: str, status: int, count: int, reason: str) -> None:
-    load_driver(machine)
-    machine.prints("nvidia-smi", f"nvidia-smi/{fixture}", status)
-    facts = machine.read("gpus")
-    assert len(facts["gpus"]) == count
-    assert facts["sources"]["nvidia_smi"]["ok"] is False
-    assert facts["sources"]["nvidia_smi"]["reason"].startswith(reason)
-
-
 def test_a_hanging_nvml_costs_one_time_limit(machine: Machine) -> None:
     load_driver(machine)
     machine.nvml(lambda: time.sleep(30))
@@ -189,9 +142,13 @@ def test_a_hanging_nvml_costs_one_time_limit(machine: Machine) -> None:
     facts = machine.read(time_limit_s=0.5)
     assert time.monotonic() - began < 3
     assert facts["driver"]["loaded"] == "580.95.05"
-    reasons = {name: facts["sources"][name]["reason"] for name in ("nvml", "nvidia_smi", "modinfo", "packages")}
+    reasons = {
+        name: facts["sources"][name]["reason"]
+        for name in ("nvml", "nvidia_smi_xml", "nvidia_smi", "modinfo", "packages")
+    }
     assert reasons == {
         "nvml": "did not answer within 0.5 s",
+        "nvidia_smi_xml": "not asked: NVML hangs",
         "nvidia_smi": "not asked: NVML hangs",
         "modinfo": "modinfo did not answer within 0.5 s",
         "packages": "dpkg-query did not answer within 0.5 s",
@@ -363,64 +320,9 @@ def test_a_bug_in_one_reader_is_named_and_harms_no_other(machine: Machine, monke
     def broken(host: object) -> t.NoReturn:
         raise ZeroDivisionError("boom")
 
-    monkeypatch.setitem(gathering.READERS, "driver", broken)
+    monkeypatch.setitem(gathering.READERS, "driver.versions", broken)
     monkeypatch.setitem(gathering.READERS, "container.crio", broken)
     facts = machine.read()
-    assert facts["driver"] is None and facts["container"]["crio"] is None
+    assert facts["driver"]["loaded"] is None and facts["container"]["crio"] is None
     assert facts["container"]["docker"] == docker.ABSENT
-    assert facts["sources"]["driver"] == facts["sources"]["crio"] == {"ok": False, "reason": "ZeroDivisionError: boom"}
-
-
-class FakeError(Exception):
-    def __init__(self, value: int, words: str) -> None:
-        super().__init__(words)
-        self.value = value
-
-
-def fake_pynvml(lost: int = -1) -> types.SimpleNamespace:
-    """Answers as pynvml does: bytes of old ones, an error for what a card cannot do, a lost GPU."""
-
-    def handle(index: int) -> int:
-        if index == lost:
-            raise FakeError(15, "GPU is lost")
-        return index
-
-    def unsupported(_handle: int) -> t.NoReturn:
-        raise FakeError(3, "Not Supported")
-
-    return types.SimpleNamespace(
-        NVMLError=FakeError,
-        NVML_ERROR_NOT_SUPPORTED=3,
-        nvmlDeviceGetCount=lambda: 2,
-        nvmlDeviceGetHandleByIndex=handle,
-        nvmlDeviceGetUUID=lambda index: f"GPU-{index}".encode(),
-        nvmlDeviceGetName=lambda index: "Tesla T4",
-        nvmlDeviceGetPciInfo=lambda index: types.SimpleNamespace(busId=b"00000000:3B:00.0"),
-        nvmlDeviceGetSerial=unsupported,
-        nvmlDeviceGetMemoryInfo=lambda index: types.SimpleNamespace(total=16 * 1024**3),
-        nvmlDeviceGetCudaComputeCapability=lambda index: (7, 5),
-        nvmlDeviceGetMigMode=unsupported,
-        nvmlSystemGetDriverVersion=lambda: b"580.95.05",
-        nvmlSystemGetCudaDriverVersion_v2=lambda: 13000,
-    )
-
-
-def test_pynvml_is_asked() -> None:
-    said = nvml.understand(json.loads(json.dumps(nvml._everything(fake_pynvml()))))
-    assert [gpu["uuid"] for gpu in said.gpus] == ["GPU-0", "GPU-1"]
-    assert (said.gpus[0]["serial"], said.gpus[0]["mig_mode"], said.gpus[0]["memory_total_mib"]) == (None, None, 16384)
-    assert (said.driver_version, said.cuda_version, said.reason, said.cuda_reason) == ("580.95.05", "13.0", None, None)
-
-
-def test_pynvml_with_a_lost_gpu_still_tells_of_the_other() -> None:
-    said = nvml.understand(nvml._everything(fake_pynvml(lost=0)))
-    assert [gpu["uuid"] for gpu in said.gpus] == ["GPU-1"]
-    assert said.reason == "GPU 0: GPU is lost"
-
-
-def test_an_older_pynvml_says_what_it_cannot() -> None:
-    old = fake_pynvml()
-    del old.nvmlSystemGetCudaDriverVersion_v2, old.nvmlDeviceGetMigMode
-    said = nvml.understand(nvml._everything(old))
-    assert len(said.gpus) == 2 and said.cuda_version is None
-    assert "too old" in (said.reason or "") and "too old" in (said.cuda_reason or "")
+    assert facts["sources"]["versions"] == facts["sources"]["crio"] == {"ok": False, "reason": "ZeroDivisionError: boom"}
