@@ -39,7 +39,7 @@ SUBSETS = ("platform", "pci", "gpus", "driver", "cuda", "packages", "container",
 READERS: dict[str, Reader] = {
     "platform": platform.read,
     "pci": pci.read,
-    "driver": driver.read,
+    **{f"driver.{part}": reader for part, reader in driver.READERS.items()},
     "cuda": cuda.read,
     "packages": packages.read,
     "container.toolkit": toolkit.read,
@@ -52,6 +52,8 @@ READERS: dict[str, Reader] = {
 }
 # These need the word of the running driver.
 DRIVER_SUBSETS = frozenset({"gpus", "driver", "cuda"})
+# What a subset needs to know of another one to come to its conclusions.
+NEEDS = {"driver": ("packages",)}
 
 
 def chosen(subset: t.Iterable[str]) -> list[str]:
@@ -63,14 +65,18 @@ def gather(host: Host, subset: t.Iterable[str]) -> dict[str, t.Any]:
     names = chosen(subset)
     ask_driver = bool(DRIVER_SUBSETS.intersection(names))
     child = gpus.begin(host) if ask_driver else None  # forks, so it comes before the threads
-    readers = {key: reader for key, reader in READERS.items() if key.split(".", maxsplit=1)[0] in names}
+    needed = {*names, *(other for name in names for other in NEEDS.get(name, ()))}
+    readers = {key: reader for key, reader in READERS.items() if key.split(".", maxsplit=1)[0] in needed}
     with concurrent.futures.ThreadPoolExecutor(max_workers=len(READERS)) as pool:
         running = {key: pool.submit(_guarded, key, reader, host) for key, reader in readers.items()}
         says = _guarded("gpus", lambda host: gpus.finish(host, child), host) if ask_driver else None
         readings = {key: future.result() for key, future in running.items()}
     if says:
-        _add_word_of_driver(readings, says)
-    return _assemble(names, readings)
+        readings["gpus"] = Reading((says.value or gpus.SILENCE).gpus, says.sources)
+    facts, sources = _assemble(readings)
+    if says:
+        _add_word_of_driver(facts, sources, says.value or gpus.SILENCE)
+    return {**{name: facts[name] for name in names}, "sources": {name: sources[name] for name in sorted(sources)}}
 
 
 def _guarded(key: str, reader: Reader, host: Host) -> Reading:
@@ -81,26 +87,22 @@ def _guarded(key: str, reader: Reader, host: Host) -> Reading:
         return Reading(None, {key.split(".")[-1]: Source(False, f"{type(exc).__name__}: {exc}")})
 
 
-def _add_word_of_driver(readings: dict[str, Reading], says: Reading) -> None:
-    word = says.value or gpus.SILENCE
-    readings["gpus"] = Reading(word.gpus, says.sources)
-    if "driver" in readings and readings["driver"].value is not None:
-        readings["driver"] = readings["driver"]._replace(
-            value=driver.conclude(readings["driver"].value, word.driver_version)
-        )
-    if "cuda" in readings and readings["cuda"].value is not None:
-        readings["cuda"].value["driver_limit"] = word.cuda_version
-
-
-def _assemble(names: list[str], readings: dict[str, Reading]) -> dict[str, t.Any]:
+def _assemble(readings: dict[str, Reading]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
     facts: dict[str, t.Any] = {}
-    sources: dict[str, Source] = {}
+    sources: dict[str, t.Any] = {}
     for key, reading in readings.items():
-        sources.update(reading.sources)
+        sources.update({name: source.as_dict() for name, source in reading.sources.items()})
         name, dot, inner = key.partition(".")
         if dot:
             facts.setdefault(name, {})[inner] = reading.value
         else:
             facts[name] = reading.value
-    ordered = {name: facts[name] for name in names}
-    return {**ordered, "sources": {name: sources[name].as_dict() for name in sorted(sources)}}
+    return facts, sources
+
+
+def _add_word_of_driver(facts: dict[str, t.Any], sources: dict[str, t.Any], word: gpus.DriverSays) -> None:
+    if "driver" in facts:
+        known = facts["packages"] if sources["packages"]["ok"] else None
+        facts["driver"] = driver.conclude(facts["driver"], word.driver_version, known)
+    if facts.get("cuda") is not None:
+        facts["cuda"]["driver_limit"] = word.cuda_version

@@ -11,19 +11,15 @@ import pytest
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
     containerd,
     cuda,
-    driver,
     kubelet,
-    nvml,
     packages,
     pci,
     platform,
     programs,
-    smi,
     toml,
 )
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
-COLUMNS = list(smi.COLUMNS)
 
 
 def fixture(path: str) -> str:
@@ -44,153 +40,6 @@ OS_RELEASES = {
 def test_os_release(text: str, name: str | None, version: str | None, family: str | None) -> None:
     release = platform.parse_os_release(text)
     assert (release.get("ID"), release.get("VERSION_ID"), platform.family(release)) == (name, version, family)
-
-
-PROC_VERSIONS = {
-    "proc/synthetic-550-proprietary.txt": ("550.107.02", "proprietary"),
-    "proc/synthetic-615-open.txt": ("615.71.09", "open"),
-    "proc/synthetic-580-open-arm.txt": ("580.95.05", "open"),
-}
-
-
-@pytest.mark.parametrize("path, module", PROC_VERSIONS.items())
-def test_proc_version_in_both_wordings(path: str, module: tuple[str, str]) -> None:
-    assert driver.parse_proc_version(fixture(path)) == module
-
-
-def test_proc_version_of_two_parts() -> None:
-    text = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  384.81  Sat Sep  2 02:43:11 PDT 2017"
-    assert driver.parse_proc_version(text) == ("384.81", "proprietary")
-
-
-@pytest.mark.parametrize("text", ["", "NVRM version:", "Kernel Module 550.1", "GCC version:  gcc version 12.2.0"])
-def test_proc_version_not_understood(text: str) -> None:
-    assert driver.parse_proc_version(text) is None
-
-
-MODINFOS = {
-    "open": ("filename: /lib/x.ko\nversion:        580.95.05\nlicense:        Dual MIT/GPL\n", ("580.95.05", "open")),
-    "proprietary": ("license:        NVIDIA\nversion:        470.256.02\n", ("470.256.02", "proprietary")),
-    "unknown licence": ("version: 1\nlicense: GPL\n", ("1", None)),
-    "srcversion is no version": ("srcversion:     ABC\n", (None, None)),
-}
-
-
-@pytest.mark.parametrize("text, module", MODINFOS.values(), ids=MODINFOS.keys())
-def test_modinfo(text: str, module: tuple[str | None, str | None]) -> None:
-    assert driver.parse_modinfo(text) == module
-
-
-LIBRARIES = {
-    "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.580.95.05": "580.95.05",
-    "/usr/lib/x86_64-linux-gnu/nvidia/current/libnvidia-ml.so.535.261.03": "535.261.03",
-    "/usr/lib64/libnvidia-ml.so.384.81": "384.81",
-    "/usr/lib64/libnvidia-ml.so.1": None,
-}
-
-
-@pytest.mark.parametrize("path, version", LIBRARIES.items())
-def test_library_version(path: str, version: str | None) -> None:
-    assert driver.library_version(path) == version
-
-
-def module(version: str | None = None, flavour: str | None = None) -> driver.Module:
-    return driver.Module(version, flavour)
-
-
-MISMATCHES = {
-    "nothing there": (module(), None, module(), []),
-    "all agree": (module("2", "open"), "2", module("2", "open"), []),
-    "unknown parts": (module("2", "open"), None, module(None, None), []),
-    "installed, not loaded": (module(), "2", module("2", "open"), []),
-    "libraries newer": (module("1", "open"), "2", module("1", "open"), ["libraries are 2"]),
-    "waits for a reboot": (module("1", "open"), "2", module("2", "open"), ["libraries are 2", "on disk is 2"]),
-    "half installed": (module(), "2", module("1", "open"), ["the libraries are 2 but the kernel module on disk is 1"]),
-    "other flavour": (module("2", "open"), "2", module("2", "proprietary"), ["is open but the one on disk is propri"]),
-}
-
-
-@pytest.mark.parametrize("loaded, userland, on_disk, words", MISMATCHES.values(), ids=MISMATCHES.keys())
-def test_mismatch(loaded: driver.Module, userland: str | None, on_disk: driver.Module, words: list[str]) -> None:
-    sentence = driver.mismatch(loaded, userland, on_disk)
-    assert (sentence is None) == (not words)
-    assert all(word in (sentence or "") for word in words)
-
-
-def test_smi_table() -> None:
-    table = smi.parse(fixture("nvidia-smi/synthetic-580-h100x8.csv"), COLUMNS)
-    assert (len(table.rows), table.driver_version, table.strangers) == (8, "580.95.05", [])
-    assert table.rows[1] == {
-        "index": 1,
-        "uuid": "GPU-00000001-1111-2222-3333-444444444444",
-        "name": "NVIDIA H100 80GB HBM3",
-        "pci_address": "0000:18:00.0",
-        "serial": "1650823000001",
-        "memory_total_mib": 81559,
-        "compute_capability": "9.0",
-        "mig_mode": "disabled",
-    }
-
-
-def test_smi_says_null_for_what_a_card_cannot() -> None:
-    rows = smi.parse(fixture("nvidia-smi/synthetic-535-a100-mig-t4.csv"), COLUMNS).rows
-    assert [row["mig_mode"] for row in rows] == ["enabled", None]
-    assert [row["serial"] for row in rows] == ["1564720000001", None]
-    assert rows[1]["pci_address"] == "10000:3b:00.0"
-
-
-def test_smi_with_a_lost_gpu_still_tells_of_the_other() -> None:
-    table = smi.parse(fixture("nvidia-smi/synthetic-580-one-lost.csv"), COLUMNS)
-    assert [row["index"] for row in table.rows] == [0]
-    assert table.strangers[0].startswith("Unable to determine the device handle for GPU1")
-
-
-@pytest.mark.parametrize("name", ["535.261.03-no-driver.txt", "535.261.03-no-library.txt"])
-def test_smi_without_a_driver_is_no_table(name: str) -> None:
-    table = smi.parse(fixture(f"nvidia-smi/{name}"), COLUMNS)
-    assert table.rows == [] and table.strangers[0].startswith("NVIDIA-SMI ")
-
-
-def test_smi_too_old_for_a_column() -> None:
-    assert smi.unknown_column('Field "compute_cap" is not a valid field to query.\n') == "compute_capability"
-    assert smi.unknown_column('Field "of dreams" is not a valid field to query.') is None
-    assert "compute_cap" not in smi.argv([name for name in COLUMNS if name != "compute_capability"])[1]
-
-
-NVML_SAID = {
-    "index": 0,
-    "uuid": "GPU-1",
-    "name": "Tesla T4",
-    "pci_address": "00000000:3B:00.0",
-    "serial": None,
-    "memory_total": 15360 * 1024 * 1024,
-    "compute_capability": [7, 5],
-    "mig_mode": None,
-}
-
-
-def test_nvml_in_our_words() -> None:
-    said = nvml.understand({"gpus": [NVML_SAID], "driver": "580.95.05", "cuda": 13000, "reason": None})
-    assert (said.driver_version, said.cuda_version, said.reason) == ("580.95.05", "13.0", None)
-    assert said.gpus == [
-        {
-            "index": 0,
-            "uuid": "GPU-1",
-            "name": "Tesla T4",
-            "pci_address": "0000:3b:00.0",
-            "serial": None,
-            "memory_total_mib": 15360,
-            "compute_capability": "7.5",
-            "mig_mode": None,
-        }
-    ]
-
-
-@pytest.mark.parametrize(
-    "number, words", [(13000, "13.0"), (12080, "12.8"), (9020, "9.2"), (0, None), (None, None), (True, None)]
-)
-def test_cuda_version_of_nvml(number: object, words: str | None) -> None:
-    assert nvml.cuda_words(number) == words
 
 
 ADDRESSES = {
