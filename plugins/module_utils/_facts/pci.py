@@ -147,20 +147,23 @@ def _bridges(host: Host, gpus: list[dict[str, t.Any]]) -> tuple[list[str], Sourc
     return found, Source(False, "; ".join(problems)) if problems else OK
 
 
+def _nothing(pci: Source, reason: str) -> Reading:
+    not_asked = Source(None, f"not asked: {reason}")
+    return Reading([], {"pci": pci, "pci_ids": not_asked, "nvlink_bridges": not_asked})
+
+
 def read(host: Host) -> Reading:
     try:
         addresses = host.list_dir(DEVICES)
     except KubeGpuError as exc:
-        return Reading([], {"pci": Source(False, str(exc))})
+        return _nothing(Source(False, str(exc)), "the bus cannot be read")
     wanted = [address for address in addresses if _is_wanted(host, address)]
     if not wanted:
-        not_asked = Source(None, "not asked: nothing of NVIDIA's is on the bus")
-        return Reading([], {"pci": OK, "pci_ids": not_asked, "nvlink_bridges": not_asked})
+        return _nothing(OK, "nothing of NVIDIA's is on the bus")
     names, names_source = pci_names.read(host)
     bus = Bus(host, names)
     devices = [bus.nvidia_device(address) for address in wanted]
     bridges, bridges_source = _bridges(host, [device for device in devices if device["kind"] == "gpu"])
-    value = sorted(
-        [*devices, *(bus.nvlink_bridge(address) for address in bridges)], key=lambda device: device["address"]
-    )
+    devices += [bus.nvlink_bridge(address) for address in bridges]
+    value = sorted(devices, key=lambda device: str(device["address"]))
     return Reading(value, {"pci": OK, "pci_ids": names_source, "nvlink_bridges": bridges_source})
