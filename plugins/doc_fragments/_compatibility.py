@@ -21,7 +21,7 @@ options:
       - Each line needs a C(source), a key of the C(sources) of its file; C(sources) of your own stand beside the lists.
         A source is an address, or words such as the number of a ticket.
       - Versions, days and months are texts in quotes, such as V("12.8"). A field in brackets may be left out.
-      - 'Such as C(branches: {sources: {notice: OPS-17}, branches: [{branch: 630, type: PB, eol: "2028-01", source: notice}]}).'
+      - 'Such as C(branches: {sources: {notice: OPS-17}, branches: [{branch: 630, eol: "2028-01", source: notice}]}).'
       - What cannot be understood is refused in one sentence that names the line, the field and what is wanted.
     type: dict
     suboptions:
