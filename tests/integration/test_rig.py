@@ -179,3 +179,14 @@ def test_killed_it_goes_on_with_the_next(before: dict[str, Any]) -> None:
 
     rig("up", "demo")
     assert nodes() == {"rig-h100", "rig-t4"}
+
+
+def test_nodes_for_tests_of_scale(before: dict[str, Any]) -> None:
+    rig("up", "--kwok-nodes", "20")
+    assert nodes() == {f"kwok-{index:04d}" for index in range(20)}, "nodes that kwok plays are Ready"
+
+    rig("up", "--kwok-nodes", "25")
+    assert len(nodes()) == 25
+
+    rig("down")
+    assert difference(before, machine()) == {}

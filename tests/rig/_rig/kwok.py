@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from _rig import parts
 from _rig.control_plane import NAME, wait_for
@@ -17,24 +18,27 @@ from _rig.state import state
 
 
 def ensure() -> Path:
-    return parts.ensure("kwok") / "bin" / "kwok"
+    return parts.ensure("kwok")
 
 
 def start(count: int, kubectl: Path) -> None:
     """Let the control plane run kwok, and create nodes until there are `count`."""
-    target = state() / "kwok" / "kwok"
-    if not target.exists():
-        shutil.copy2(ensure(), target.with_suffix(".part"))
-        target.with_suffix(".part").rename(target)
+    for source in (ensure() / "stages.yaml", ensure() / "bin" / "kwok"):
+        target = state() / "kwok" / source.name
+        if not target.exists():
+            shutil.copy2(source, target.with_suffix(".part"))
+            target.with_suffix(".part").rename(target)
     podman("exec", NAME, "systemctl", "start", "rig-kwok.service")
-    say(f"{count} kwok nodes")
-    nodes = {"apiVersion": "v1", "kind": "List", "items": [_node(index) for index in range(count)]}
-    admin = f"--kubeconfig={state()}/admin.kubeconfig"
-    run(kubectl, admin, "apply", "--server-side", "--validate=false", "--filename=-", stdin=json.dumps(nodes))
+    known = _get(kubectl, "{.items[*].metadata.name}")
+    missing = [node for node in map(_node, range(count)) if node["metadata"]["name"] not in known]
+    if missing:
+        say(f"{len(missing)} kwok nodes")
+        nodes = json.dumps({"apiVersion": "v1", "kind": "List", "items": missing})
+        run(kubectl, _admin(), "create", "--validate=false", "--filename=-", stdin=nodes)
     wait_for(f"{count} kwok nodes to be Ready", lambda: _ready(kubectl) >= count, _journal, 300)
 
 
-def _node(index: int) -> dict[str, object]:
+def _node(index: int) -> dict[str, Any]:
     name = f"kwok-{index:04d}"
     labels = {"type": "kwok", "kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}
     return {
@@ -46,9 +50,16 @@ def _node(index: int) -> dict[str, object]:
 
 
 def _ready(kubectl: Path) -> int:
-    condition = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
-    get = ["get", "nodes", "--selector=type=kwok", f"--output=jsonpath={condition}"]
-    return run(kubectl, f"--kubeconfig={state()}/admin.kubeconfig", *get).split().count("True")
+    return _get(kubectl, '{.items[*].status.conditions[?(@.type=="Ready")].status}').count("True")
+
+
+def _get(kubectl: Path, what: str) -> list[str]:
+    """Words about the nodes that kwok plays."""
+    return run(kubectl, _admin(), "get", "nodes", "--selector=type=kwok", f"--output=jsonpath={what}").split()
+
+
+def _admin() -> str:
+    return f"--kubeconfig={state()}/admin.kubeconfig"
 
 
 def _journal() -> str:

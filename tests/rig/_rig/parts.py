@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tomllib
@@ -20,7 +21,9 @@ NO_NETWORK = ("dial tcp", "no such host", "connection refused", "i/o timeout", "
 class Part(NamedTuple):
     name: str
     version: str
+    module: str
     programs: dict[str, str]  # name of the program -> its Go package
+    files: dict[str, list[str]]  # name of a YAML file -> the module's files that it is joined of
     cgo: bool
     ldflags: str
     optional: bool
@@ -37,7 +40,10 @@ def parts() -> dict[str, Part]:
 
 def _part(name: str, entry: dict[str, Any]) -> Part:
     ldflags = " ".join(entry["ldflags"]).replace("{version}", entry["version"])
-    return Part(name, entry["version"], entry["programs"], entry["cgo"], ldflags, entry.get("optional", False))
+    programs, files = entry["programs"], entry.get("files", {})
+    return Part(
+        name, entry["version"], entry["module"], programs, files, entry["cgo"], ldflags, entry.get("optional", False)
+    )
 
 
 def ensure(name: str) -> Path:
@@ -63,6 +69,7 @@ def to_be_built() -> list[str]:
 def _folder(part: Part, given: dict[str, Path]) -> Path:
     module = RIG / "go" / part.name
     inputs: list[str | Path] = [part.version, part.ldflags, str(part.cgo), *sorted(part.programs.values())]
+    inputs += [f"{name} {paths}" for name, paths in part.files.items()]
     inputs += [path for path in (module / "go.mod", module / "go.sum") if path.exists()]
     inputs += [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in given.values()]
     return cache() / "parts" / f"{part.name}-{key(*inputs)}"
@@ -86,6 +93,19 @@ def _fill(part: Part, given: dict[str, Path], folder: Path) -> None:
         need_go()
         scratch(folder).mkdir()
         _go_build(part, missing, target, scratch(folder))
+    if part.files:
+        _join_files(part, folder)
+
+
+def _join_files(part: Part, folder: Path) -> None:
+    """YAML files of the part's module, each written as one file of several documents."""
+    need_go()
+    answer = attempt("go", "mod", "download", "-json", f"{part.module}@{part.version}", cwd=RIG / "go" / part.name)
+    if answer.returncode != 0:
+        raise RigError(f"the Go module of {part.name} cannot be downloaded:\n{last_words(answer.stderr)}")
+    source = Path(json.loads(answer.stdout)["Dir"])
+    for name, paths in part.files.items():
+        (folder / name).write_text("\n---\n".join((source / path).read_text() for path in paths))
 
 
 def _go_build(part: Part, packages: list[str], target: Path, tmp: Path) -> None:
