@@ -139,11 +139,11 @@ def _resource(gpus: list[Facts]) -> Found:
     found: Found = {
         "gpu.product": sanitise(name) or None,
         "gpu.count": count,
-        "gpu.memory": chosen.get("memory_total_mib") or None,
+        "gpu.memory": _section(chosen, "memory").get("total_mib") or None,
         "mig.capable": _mig_capable(gpus),
         **_compute(chosen.get("compute_capability")),
     }
-    if any(gpu.get("mig_mode") == "enabled" for gpu in gpus):
+    if any(_mig(gpu) == "enabled" for gpu in gpus):
         found.update(dict.fromkeys(NEEDS_MIG_STRATEGY))
     return found
 
@@ -157,9 +157,13 @@ def _compute(capability: str | None) -> Found:
 
 
 def _mig_capable(gpus: list[Facts]) -> str | None:
-    if any(gpu.get("mig_mode") in ("enabled", "disabled") for gpu in gpus):
+    if any(_mig(gpu) in ("enabled", "disabled") for gpu in gpus):
         return "true"
     return "false" if all(_never_had_mig(gpu.get("compute_capability")) for gpu in gpus) else None
+
+
+def _mig(gpu: Facts) -> str | None:
+    return _section(gpu, "mig").get("current")
 
 
 def _never_had_mig(capability: str | None) -> bool:

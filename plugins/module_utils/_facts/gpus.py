@@ -1,14 +1,20 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection: the GPUs as the driver tells of them, by NVML or else by ``nvidia-smi``."""
+"""PRIVATE to the collection: the GPUs as the driver tells of them.
+
+By NVML, or else by ``nvidia-smi``: its XML format, and its CSV format for what the XML does not tell, or for all where
+the XML fails. What hangs once is not asked in another way: underneath it is the same driver.
+"""
 
 from __future__ import annotations
 
+import signal
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import nvml, smi
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gpu_words as words
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import nvml, processes, smi, smi_xml
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, Source, first_line
 
 if t.TYPE_CHECKING:
@@ -18,12 +24,15 @@ if t.TYPE_CHECKING:
 # change nothing.
 LOADED = "/proc/driver/nvidia/version"
 NOT_LOADED = Source(None, "not asked: no driver is loaded")
+NVML_ANSWERED = Source(None, "not asked: NVML answered")
+NVML_HANGS = Source(None, "not asked: NVML hangs")
+SMI_HANGS = Source(None, "not asked: nvidia-smi hangs")
 
 
 class DriverSays(t.NamedTuple):
     """What the running driver told, by whichever way it answered."""
 
-    gpus: list[dict[str, t.Any]]
+    gpus: list[words.Gpu]
     driver_version: str | None
     cuda_version: str | None
 
@@ -39,33 +48,57 @@ def begin(host: Host) -> Child | None:
 def finish(host: Host, child: Child | None) -> Reading:
     """A ``DriverSays`` and its sources."""
     if child is None:
-        return Reading(SILENCE, {"nvml": NOT_LOADED, "nvidia_smi": NOT_LOADED, "cuda_limit": NOT_LOADED})
-    try:
-        said = nvml.understand(child.answer())
-    except KubeGpuError as exc:
-        return _without_nvml(host, exc)
+        return Reading(SILENCE, _sources(nvml=NOT_LOADED, xml=NOT_LOADED, csv=NOT_LOADED, cuda=NOT_LOADED))
+    said, hangs = _ask_nvml(child)
+    source = Source(said.reason is None, said.reason)
     cuda = OK if said.cuda_version else Source(False, said.cuda_reason or "the library did not say")
+    if hangs:
+        return Reading(SILENCE, _sources(nvml=source, xml=NVML_HANGS, csv=NVML_HANGS, cuda=cuda))
     if said.gpus or said.reason is None:
-        smi_source = Source(None, "not asked: NVML answered")
-        sources = {"nvml": Source(said.reason is None, said.reason), "nvidia_smi": smi_source, "cuda_limit": cuda}
-        return Reading(DriverSays(said.gpus, said.driver_version, said.cuda_version), sources)
-    table, smi_source = ask_smi(host)
-    sources = {"nvml": Source(False, said.reason), "nvidia_smi": smi_source, "cuda_limit": cuda}
-    return Reading(DriverSays(table.rows, table.driver_version, said.cuda_version), sources)
+        says = DriverSays(_with_owners(host, said.gpus), said.driver_version, said.cuda_version)
+        return Reading(says, _sources(nvml=source, xml=NVML_ANSWERED, csv=NVML_ANSWERED, cuda=cuda))
+    smi_says, xml, csv = ask_smi(host)
+    cuda_version = said.cuda_version or smi_says.cuda_version
+    says = DriverSays(_with_owners(host, smi_says.gpus), smi_says.driver_version, cuda_version)
+    return Reading(says, _sources(nvml=source, xml=xml, csv=csv, cuda=OK if cuda_version else cuda))
 
 
-def _without_nvml(host: Host, exc: KubeGpuError) -> Reading:
-    """NVML hung or crashed. Where it hung nvidia-smi would hang too: it is the same library."""
-    failed = Source(False, str(exc))
-    if exc.details.get("timed_out"):
-        smi_source = Source(None, "not asked: NVML hangs")
-        return Reading(SILENCE, {"nvml": failed, "nvidia_smi": smi_source, "cuda_limit": failed})
-    table, smi_source = ask_smi(host)
-    sources = {"nvml": failed, "nvidia_smi": smi_source, "cuda_limit": failed}
-    return Reading(DriverSays(table.rows, table.driver_version, None), sources)
+def _sources(nvml: Source, xml: Source, csv: Source, cuda: Source) -> dict[str, Source]:
+    return {"nvml": nvml, "nvidia_smi_xml": xml, "nvidia_smi": csv, "cuda_limit": cuda}
 
 
-def ask_smi(host: Host) -> tuple[smi.Table, Source]:
+def _ask_nvml(child: Child) -> tuple[nvml.NvmlSays, bool]:
+    """What it said, and whether it hangs."""
+    try:
+        return nvml.understand(child.answer()), False
+    except KubeGpuError as exc:
+        return nvml.NvmlSays([], None, None, str(exc), str(exc)), bool(exc.details.get("timed_out"))
+
+
+def ask_smi(host: Host) -> tuple[DriverSays, Source, Source]:
+    """What nvidia-smi says, and what became of its XML and its CSV."""
+    log, xml, hangs = _ask_xml(host)
+    if hangs:
+        return SILENCE, xml, SMI_HANGS
+    table, csv = _ask_csv(host)
+    gpus = joined(log.gpus, table.rows)
+    return DriverSays(gpus, log.driver_version or table.driver_version, log.cuda_version), xml, csv
+
+
+def _ask_xml(host: Host) -> tuple[smi_xml.Log, Source, bool]:
+    try:
+        answer = host.run(*smi_xml.ARGV)
+    except KubeGpuError as exc:
+        return smi_xml.parse(""), Source(False, str(exc)), bool(exc.details.get("timed_out"))
+    log = smi_xml.parse(answer.out)
+    if answer.rc == 0 and not log.reason and not log.strangers.strip():
+        return log, OK, False
+    broken = log.reason and answer.out.lstrip().startswith("<")
+    said = log.reason if broken else first_line(log.strangers, answer.err, log.reason or "")
+    return log, Source(False, f"{_ending(answer.rc)}: {said}"), False
+
+
+def _ask_csv(host: Host) -> tuple[smi.Table, Source]:
     columns = list(smi.COLUMNS)
     try:
         while True:
@@ -78,6 +111,46 @@ def ask_smi(host: Host) -> tuple[smi.Table, Source]:
         return smi.Table([], None, []), Source(False, str(exc))
     table = smi.parse(answer.out, columns)
     if answer.rc != 0 or table.strangers:
-        words = first_line("\n".join(table.strangers), answer.err, answer.out)
-        return table, Source(False, f"exit status {answer.rc}: {words}")
+        said = first_line("\n".join(table.strangers), answer.err, answer.out)
+        return table, Source(False, f"{_ending(answer.rc)}: {said}")
     return table, OK
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"ended by signal {-status}"
+
+
+def joined(best: list[words.Gpu], rows: list[words.Gpu]) -> list[words.Gpu]:
+    """The GPUs of the best source, with what only the other one told of them, and those that only it knows."""
+    known = {key: gpu for gpu in best for key in (gpu["uuid"], gpu["pci_address"]) if key}
+    strangers = []
+    for row in rows:
+        gpu = known.get(row["uuid"]) or known.get(row["pci_address"])
+        if gpu:
+            words.fill(gpu, row)
+        else:
+            strangers.append(row)
+    return sorted([*best, *strangers], key=lambda gpu: (gpu["index"] is None, gpu["index"] or 0))
+
+
+def _with_owners(host: Host, gpus: list[words.Gpu]) -> list[words.Gpu]:
+    """Add to each process what the kernel knows of it. The GPUs are new, so they may be changed."""
+    for gpu in gpus:
+        for process in gpu["processes"] or []:
+            pid = process["pid"]
+            owner = processes.NOBODY if pid is None else processes.owner(host, pid)
+            process.update(name=_name(host, pid), unit=owner.unit, container=owner.container)
+    return gpus
+
+
+def _name(host: Host, pid: int | None) -> str | None:
+    """The kernel's name of a process. Its command line may hold secrets, so nobody looks there."""
+    try:
+        return host.read(f"/proc/{pid}/comm", limit=64).strip() or None
+    except KubeGpuError:
+        return None

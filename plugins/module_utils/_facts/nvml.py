@@ -3,28 +3,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE to the collection: what NVML says. ``ask`` runs in a child process; ``understand`` reads what it said.
 
-The way in is ``pynvml`` (package ``nvidia-ml-py``). Without it the library itself still tells one thing that no
-machine format of ``nvidia-smi`` tells: the newest CUDA version that the driver serves.
+The way in is ``pynvml`` (package ``nvidia-ml-py``): that of the host's own Python, else the one that the role
+nvidia_driver has put on the host. Without either the library itself still tells the newest CUDA version that the driver
+serves.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
+import sys
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.pci import normal_address
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gpu_words as words
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.nvml_questions import FIELDS, GONE, HAS_NOT, as_text
 
 LIBRARY = "libnvidia-ml.so.1"
+# Where the role nvidia_driver puts pynvml.py.
+FOLDER = "/usr/local/lib/kubegpu"
 # nvml.h: nvmlReturn_t and the flags of nvmlInitWithFlags (no error without GPUs, do not attach to them).
 NVML_SUCCESS = 0
 NVML_INIT_FLAGS = 1 | 2
-MIB = 1024 * 1024
-MIG_MODES = {0: "disabled", 1: "enabled"}
+LONGEST_REASON = 1000
 
 
 class NvmlSays(t.NamedTuple):
-    gpus: list[dict[str, t.Any]]
+    gpus: list[words.Gpu]
     driver_version: str | None
     cuda_version: str | None
     # None where pynvml answered everything that it was asked.
@@ -33,72 +38,107 @@ class NvmlSays(t.NamedTuple):
     cuda_reason: str | None
 
 
+class GpuLostError(Exception):
+    """A GPU that answers nothing any more."""
+
+
+class Problems:
+    """What could not be asked: each trouble once, with all that it concerns."""
+
+    def __init__(self) -> None:
+        self._by_words: dict[str, dict[str, list[str]]] = {}
+
+    def add(self, what: str, whose: str, trouble: str) -> None:
+        self._by_words.setdefault(trouble, {}).setdefault(what, []).append(whose)
+
+    def reason(self) -> str | None:
+        parts = []
+        for trouble, concerned in self._by_words.items():
+            by_owners: dict[str, list[str]] = {}
+            for what, owners in concerned.items():
+                by_owners.setdefault(" and ".join(owners), []).append(what)
+            named = [" ".join(part for part in (owner, ", ".join(what)) if part) for owner, what in by_owners.items()]
+            parts.append(f"{'; '.join(named)}: {trouble}")
+        return "; ".join(parts)[:LONGEST_REASON] or None
+
+
 def ask() -> dict[str, t.Any]:
     """Everything in plain types. Called in a child process, because NVML may hang or crash."""
-    try:
-        import pynvml
-    except ImportError:
+    nvml, reason = binding()
+    if nvml is None:
         cuda, cuda_reason = cuda_version_of_library()
-        return {"reason": "the Python module pynvml is not there", "cuda": cuda, "cuda_reason": cuda_reason}
+        return {"reason": reason, "cuda": cuda, "cuda_reason": cuda_reason}
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as exc:
-        return {"reason": f"nvmlInit: {exc}", "cuda_reason": f"nvmlInit: {exc}"}
-    return _everything(pynvml)
-
-
-def _everything(nvml: t.Any) -> dict[str, t.Any]:
-    problems: list[str] = []
-    gpus = []
-    count = _try(nvml, "nvmlDeviceGetCount", _named(nvml, "nvmlDeviceGetCount"), problems) or 0
-    for index in range(count):
-        handle = _try(nvml, f"GPU {index}", functools.partial(nvml.nvmlDeviceGetHandleByIndex, index), problems)
-        if handle is not None:
-            gpus.append(_gpu(nvml, index, handle, problems))
-    cuda_problems: list[str] = []
-    return {
-        "gpus": gpus,
-        "driver": _try(nvml, "driver version", _named(nvml, "nvmlSystemGetDriverVersion"), problems),
-        "cuda": _try(nvml, "CUDA version", _named(nvml, "nvmlSystemGetCudaDriverVersion_v2"), cuda_problems),
-        "reason": "; ".join(problems) or None,
-        "cuda_reason": "; ".join(cuda_problems) or None,
-    }
-
-
-def _named(nvml: t.Any, function: str) -> t.Callable[[], t.Any]:
-    """Looked up when it is called, for an older binding may lack the function."""
-
-    def call() -> t.Any:
-        return getattr(nvml, function)()
-
-    return call
-
-
-def _gpu(nvml: t.Any, index: int, handle: t.Any, problems: list[str]) -> dict[str, t.Any]:
-    questions: dict[str, t.Callable[[], t.Any]] = {
-        "uuid": lambda: nvml.nvmlDeviceGetUUID(handle),
-        "name": lambda: nvml.nvmlDeviceGetName(handle),
-        "pci_address": lambda: nvml.nvmlDeviceGetPciInfo(handle).busId,
-        "serial": lambda: nvml.nvmlDeviceGetSerial(handle),
-        "memory_total": lambda: nvml.nvmlDeviceGetMemoryInfo(handle).total,
-        "compute_capability": lambda: list(nvml.nvmlDeviceGetCudaComputeCapability(handle)),
-        "mig_mode": lambda: list(nvml.nvmlDeviceGetMigMode(handle)),
-    }
-    return {"index": index, **{key: _try(nvml, f"GPU {index} {key}", ask, problems) for key, ask in questions.items()}}
-
-
-def _try(nvml: t.Any, what: str, question: t.Callable[[], t.Any], problems: list[str]) -> t.Any:
-    """The answer; None and a line in ``problems`` where there is none. What a card cannot do is not a problem."""
-    try:
-        answer = question()
+        nvml.nvmlInit()
     except nvml.NVMLError as exc:
-        if exc.value != nvml.NVML_ERROR_NOT_SUPPORTED:
-            problems.append(f"{what}: {exc}")
-        return None
+        return {"reason": f"nvmlInit: {exc}", "cuda_reason": f"nvmlInit: {exc}"}
+    return everything(nvml)
+
+
+def binding(folder: str = FOLDER) -> tuple[t.Any, str | None]:
+    """The module pynvml, or the reason why there is none. Facts change nothing, so it may not leave bytecode behind."""
+    sys.dont_write_bytecode = True
+    reason = "the Python module pynvml is not there"
+    for place in (None, folder):
+        if place:
+            sys.path.append(place)
+        try:
+            return importlib.import_module("pynvml"), None
+        except ModuleNotFoundError as exc:
+            reason = reason if exc.name == "pynvml" else f"the Python module pynvml does not load: {exc}"
+        except Exception as exc:  # whatever somebody's module does when it is loaded
+            reason = f"the Python module pynvml does not load: {type(exc).__name__}: {exc}"
+    return None, reason
+
+
+def everything(nvml: t.Any) -> dict[str, t.Any]:
+    problems, cuda_problems = Problems(), Problems()
+    count = _try(nvml, lambda: nvml.nvmlDeviceGetCount(), ("number of GPUs", ""), problems) or 0
+    gpus = [_gpu(nvml, index, problems) for index in range(count)]
+    return {
+        "gpus": [gpu for gpu in gpus if gpu],
+        "driver": _try(nvml, lambda: nvml.nvmlSystemGetDriverVersion(), ("driver version", ""), problems),
+        "cuda": _try(nvml, lambda: nvml.nvmlSystemGetCudaDriverVersion_v2(), ("CUDA version", ""), cuda_problems),
+        "reason": problems.reason(),
+        "cuda_reason": cuda_problems.reason(),
+    }
+
+
+def _gpu(nvml: t.Any, index: int, problems: Problems) -> dict[str, t.Any] | None:
+    """What a GPU answers, by path; all that it had answered where it is lost meanwhile."""
+    whose = f"GPU {index}"
+    said: dict[str, t.Any] = {"index": index}
+    try:
+        handle = _try(nvml, lambda: nvml.nvmlDeviceGetHandleByIndex(index), ("", whose), problems, GONE)
+        if handle is None:
+            return None
+        for path, question, _meaning in FIELDS:
+            said[path] = _try(nvml, functools.partial(question, nvml, handle), (path, whose), problems, GONE)
+    except GpuLostError as exc:
+        problems.add("", whose, str(exc))
+    return said if len(said) > 1 else None
+
+
+def _try(
+    nvml: t.Any,
+    question: t.Callable[[], t.Any],
+    concerned: tuple[str, str],
+    problems: Problems,
+    final: t.Collection[int] = (),
+) -> t.Any:
+    """The answer; None and a problem where there is none. What a card or its driver has not is no problem."""
+    try:
+        return as_text(question())
+    except nvml.NVMLError as exc:
+        if exc.value in final:
+            raise GpuLostError(str(exc)) from exc
+        if exc.value not in HAS_NOT:
+            problems.add(*concerned, str(exc))
     except AttributeError:
-        problems.append(f"{what}: this pynvml is too old")
-        return None
-    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+        problems.add(*concerned, "this pynvml is too old")
+    except Exception as exc:  # the last net: one answer does not take the others with it
+        problems.add(*concerned, f"{type(exc).__name__}: {exc}")
+    return None
 
 
 def cuda_version_of_library() -> tuple[int | None, str | None]:
@@ -129,10 +169,10 @@ def understand(said: t.Any) -> NvmlSays:
     gpus = said.get("gpus")
     return NvmlSays(
         gpus=[_our_words(gpu) for gpu in gpus if isinstance(gpu, dict)] if isinstance(gpus, list) else [],
-        driver_version=_text(said.get("driver")),
+        driver_version=words.text(said.get("driver")),
         cuda_version=cuda_words(said.get("cuda")),
-        reason=_text(said.get("reason")),
-        cuda_reason=_text(said.get("cuda_reason")),
+        reason=words.text(said.get("reason")),
+        cuda_reason=words.text(said.get("cuda_reason")),
     )
 
 
@@ -143,27 +183,9 @@ def cuda_words(number: t.Any) -> str | None:
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
-def _our_words(gpu: dict[str, t.Any]) -> dict[str, t.Any]:
-    capability = _integers(gpu.get("compute_capability"), 2)
-    mig = _integers(gpu.get("mig_mode"), 2)
-    memory = gpu.get("memory_total")
-    index = gpu.get("index")
-    return {
-        "index": index if isinstance(index, int) else None,
-        "uuid": _text(gpu.get("uuid")),
-        "name": _text(gpu.get("name")),
-        "pci_address": normal_address(_text(gpu.get("pci_address")) or ""),
-        "serial": _text(gpu.get("serial")),
-        "memory_total_mib": memory // MIB if isinstance(memory, int) else None,
-        "compute_capability": f"{capability[0]}.{capability[1]}" if capability else None,
-        "mig_mode": MIG_MODES.get(mig[0]) if mig else None,
-    }
-
-
-def _text(value: t.Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _integers(value: t.Any, count: int) -> list[int] | None:
-    whole = isinstance(value, list) and len(value) == count and all(isinstance(item, int) for item in value)
-    return value if whole else None
+def _our_words(said: dict[str, t.Any]) -> words.Gpu:
+    gpu = words.blank()
+    gpu["index"] = words.whole(said.get("index"))
+    for path, _question, meaning in FIELDS:
+        words.put(gpu, path, meaning(said.get(path)))
+    return gpu

@@ -9,29 +9,28 @@ import csv
 import re
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.pci import normal_address
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gpu_words as words
 
 COMMAND = "nvidia-smi"
-# Our name of a column, and nvidia-smi's. A driver that is too old for a column says so, and is asked again without.
+# Where a column goes in the shape of a GPU, and nvidia-smi's name of it. A driver that is too old for a column says so,
+# and is asked again without.
 COLUMNS = {
     "index": "index",
     "uuid": "uuid",
     "name": "name",
     "pci_address": "pci.bus_id",
     "serial": "serial",
-    "memory_total_mib": "memory.total",
+    "memory.total_mib": "memory.total",
     "compute_capability": "compute_cap",
-    "mig_mode": "mig.mode.current",
+    "mig.current": "mig.mode.current",
     "driver_version": "driver_version",
 }
 UNKNOWN_COLUMN = re.compile(r'Field "([^"]+)" is not a valid field to query')
-NOTHING = re.compile(r"^(|\[?(N/A|Not Supported|Unknown Error|Insufficient Permissions|GPU is lost|No data)\]?)$", re.I)
 INTEGER = re.compile(r"^[0-9]{1,12}$", re.ASCII)
-NUMBER_PAIR = re.compile(r"^[0-9]{1,3}\.[0-9]{1,3}$", re.ASCII)
 
 
 class Table(t.NamedTuple):
-    rows: list[dict[str, t.Any]]
+    rows: list[words.Gpu]
     driver_version: str | None
     # Lines that are no row: nvidia-smi complains in the middle of its table.
     strangers: list[str]
@@ -69,19 +68,22 @@ def _cells(line: str) -> list[str | None]:
         cells = next(csv.reader([line], skipinitialspace=True), [])
     except csv.Error:
         return []
-    return [None if NOTHING.match(cell.strip()) else cell.strip() for cell in cells]
+    return [words.text(cell) for cell in cells]
 
 
-def _our_words(raw: dict[str, str | None]) -> dict[str, t.Any]:
-    memory, capability = raw.get("memory_total_mib") or "", raw.get("compute_capability") or ""
-    mig = (raw.get("mig_mode") or "").lower()
-    return {
-        "index": int(raw["index"] or 0),
-        "uuid": raw.get("uuid"),
-        "name": raw.get("name"),
-        "pci_address": normal_address(raw.get("pci_address") or ""),
-        "serial": raw.get("serial"),
-        "memory_total_mib": int(memory) if INTEGER.match(memory) else None,
-        "compute_capability": capability if NUMBER_PAIR.match(capability) else None,
-        "mig_mode": mig if mig in ("enabled", "disabled") else None,
-    }
+MEANINGS: dict[str, t.Callable[[t.Any], t.Any]] = {
+    "index": words.count,
+    "pci_address": words.address,
+    "memory.total_mib": words.count,
+    "compute_capability": words.dotted,
+    "mig.current": words.switch,
+}
+
+
+def _our_words(raw: dict[str, str | None]) -> words.Gpu:
+    gpu = words.blank()
+    for path, value in raw.items():
+        meaning: t.Callable[[t.Any], t.Any] = MEANINGS.get(path, words.text)
+        if path != "driver_version":
+            words.put(gpu, path, meaning(value))
+    return gpu

@@ -24,12 +24,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def gpu(**changes: t.Any) -> dict[str, t.Any]:
+def gpu(mib: int | None = 81559, mig: str | None = "disabled", **changes: t.Any) -> dict[str, t.Any]:
     return {
         "name": "NVIDIA H100 80GB HBM3",
-        "memory_total_mib": 81559,
+        "memory": {"total_mib": mib, "reserved_mib": None, "used_mib": None},
         "compute_capability": "9.0",
-        "mig_mode": "disabled",
+        "mig": {"current": mig, "pending": mig, "instances": []},
         **changes,
     }
 
@@ -113,7 +113,7 @@ def test_a_driver_that_answers_is_believed_more_than_the_plan() -> None:
 
 
 def test_the_most_frequent_model_speaks_for_the_node() -> None:
-    other = gpu(name="NVIDIA A2", memory_total_mib=15356, compute_capability="8.6", mig_mode=None)
+    other = gpu(name="NVIDIA A2", mib=15356, compute_capability="8.6", mig=None)
     found = short(labels(host(gpu(), other, other)))
     assert (found["gpu.product"], found["gpu.count"], found["gpu.memory"]) == ("NVIDIA-A2", "2", "15356")
     assert (found["gpu.family"], found["mig.capable"]) == ("ampere", "true")
@@ -122,7 +122,7 @@ def test_the_most_frequent_model_speaks_for_the_node() -> None:
 
 
 def test_with_mig_on_the_strategy_decides_so_gfd_speaks() -> None:
-    facts = host(gpu(mig_mode="enabled"), gpu())
+    facts = host(gpu(mig="enabled"), gpu())
     found = short(labels(facts))
     assert not {"gpu.product", "gpu.count", "gpu.memory"} & set(found)
     assert found["mig.capable"] == "true"
@@ -143,16 +143,18 @@ def test_with_mig_on_the_strategy_decides_so_gfd_speaks() -> None:
     ],
 )
 def test_mig_capable(mode: str | None, capability: str | None, capable: str | None) -> None:
-    assert short(labels(host(gpu(mig_mode=mode, compute_capability=capability)))).get("mig.capable") == capable
+    assert short(labels(host(gpu(mig=mode, compute_capability=capability)))).get("mig.capable") == capable
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"memory_total_mib": None}, {"memory_total_mib": 0}, {"compute_capability": None}, {"compute_capability": "?"}],
+    [{"mib": None}, {"mib": 0}, {"memory": None}, {"compute_capability": None}, {"compute_capability": "?"}],
 )
 def test_what_is_unknown_gives_no_label_and_is_pending(changes: dict[str, t.Any]) -> None:
     facts = host(gpu(**changes))
-    gone = {"gpu.memory"} if "memory_total_mib" in changes else {"gpu.family", "gpu.compute.major", "gpu.compute.minor"}
+    gone = (
+        {"gpu.memory"} if {"mib", "memory"} & set(changes) else {"gpu.family", "gpu.compute.major", "gpu.compute.minor"}
+    )
     assert not gone & set(short(labels(facts)))
     assert set(pending(facts)) == {PREFIX + key for key in gone}
 
@@ -218,7 +220,7 @@ def test_families(capability: tuple[int, int], name: str) -> None:
         gpu,
         name=st.one_of(st.none(), st.text(max_size=80)),
         compute_capability=st.one_of(st.none(), st.text(max_size=5)),
-        mig_mode=st.sampled_from([None, "enabled", "disabled"]),
+        mig=st.sampled_from([None, "enabled", "disabled"]),
     ),
     st.one_of(st.none(), st.text(max_size=70)),
 )

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from pathlib import Path
 
@@ -16,28 +15,23 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
     cuda,
     driver,
     kubelet,
-    nvml,
     packages,
     pci,
     platform,
     programs,
     services,
-    smi,
     toml,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
-COLUMNS = list(smi.COLUMNS)
 
 PARSERS: dict[str, t.Callable[[str], t.Any]] = {
     "os-release": lambda text: platform.family(platform.parse_os_release(text)),
     "proc version": driver.parse_proc_version,
     "modinfo": driver.parse_modinfo,
     "library": driver.library_version,
-    "smi": lambda text: smi.parse(text, COLUMNS),
-    "smi column": smi.unknown_column,
     "pci address": pci.normal_address,
     "pci id": pci.hexadecimal,
     "numa": pci.numa_node,
@@ -103,26 +97,6 @@ def test_truncated(parse: t.Callable[[str], t.Any], path: Path, end: int) -> Non
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
-JSON = st.recursive(
-    SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["gpus", "cuda", "driver", "reason", "index", "mig_mode"]), inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["uuid", "memory_total", "compute_capability", "pci_address"]), inner)
-    ),
-    max_leaves=12,
-)
-
-
-@given(said=JSON)
-def test_whatever_the_child_says(said: t.Any) -> None:
-    understood = nvml.understand(said)
-    json.dumps(understood)
-    assert all(set(gpu) == {"index", *nvml_keys()} for gpu in understood.gpus)
-
-
-def nvml_keys() -> list[str]:
-    return ["uuid", "name", "pci_address", "serial", "memory_total_mib", "compute_capability", "mig_mode"]
 
 
 @given(
