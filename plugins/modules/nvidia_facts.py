@@ -46,9 +46,12 @@ options:
     default:
       - all
 notes:
-  - The GPUs come from NVML through the Python module C(pynvml) (package C(nvidia-ml-py)) where the
-    Python on the host can import it, and from C(nvidia-smi --query-gpu) where not. Neither is asked
-    while no driver is loaded, because asking could load it.
+  - The GPUs come from NVML through the Python module C(pynvml) (package C(nvidia-ml-py)). A host needs
+    no C(pip) for it, since the role P(kubegpu.nodes.nvidia_driver#role) carries the controller's over
+    once; a C(pynvml) that the host's own Python can import comes first.
+  - Where there is no C(pynvml) they come from C(nvidia-smi -q -x) and C(nvidia-smi --query-gpu), its
+    formats for machines. What hangs in one way is not asked in another. None is asked while no driver
+    is loaded, because asking could load it.
   - NVML is asked in a child process and every command has a time limit of 10 seconds, so that a GPU
     that has fallen off the bus cannot hang the play. All sources are asked at the same time.
   - The module needs no other facts, so that plays may turn C(gather_facts) off.
@@ -363,52 +366,555 @@ ansible_facts:
                   sample: 16
                   returned: always
         gpus:
-          description: GPUs that the running driver serves, by index, from NVML or else
-            C(nvidia-smi). Empty where no driver answers.
-          returned: when O(gather_subset) asks for it, for V(driver) or for V(cuda)
+          description:
+            - GPUs that the running driver serves, by index. Empty where no driver answers.
+            - From NVML, of which the function is named below. Without it from the XML of C(nvidia-smi -q -x), which tells
+              the same but where said, and the CSV of C(nvidia-smi --query-gpu), which tells C(index), C(uuid),
+              C(name), C(pci_address), C(serial), C(compute_capability), C(memory.total_mib) and C(mig.current) only.
+            - A key is always there. V(null) is what the card has not or nobody could tell.
+          returned: when O(gather_subset) asks for it
           type: list
           elements: dict
           contains:
             index:
-              description: NVML's index.
+              description: 'NVML''s index, which C(nvidia-smi) prints too. NVML:
+                C(nvmlDeviceGetHandleByIndex).'
               type: int
               sample: 0
               returned: always
             uuid:
-              description: NVML's unique id.
+              description: 'UUID. NVML: C(nvmlDeviceGetUUID).'
               type: str
-              sample: GPU-3b1f7f9e-6d0c-4c55-9c54-0f1c5f0f7a11
-              returned: always
-            name:
-              description: Product name.
-              type: str
-              sample: NVIDIA H100 80GB HBM3
-              returned: always
-            pci_address:
-              description: Address as in RV(ansible_facts.nvidia.pci[].address).
-              type: str
-              sample: 0000:1b:00.0
+              sample: GPU-00000000-1111-2222-3333-444444444444
               returned: always
             serial:
-              description: Serial number of the board.
+              description: 'Serial number of the board. NVML: C(nvmlDeviceGetSerial).'
               type: str
               sample: '1650823000001'
               returned: always
-            memory_total_mib:
-              description: Memory in MiB.
-              type: int
-              sample: 81559
+            name:
+              description: 'Product name. NVML: C(nvmlDeviceGetName).'
+              type: str
+              sample: NVIDIA H100 80GB HBM3
+              returned: always
+            architecture:
+              description: 'V(kepler), V(maxwell), V(pascal), V(volta), V(turing), V(ampere),
+                V(ada-lovelace), V(hopper), V(blackwell) or V(rubin). NVML:
+                C(nvmlDeviceGetArchitecture).'
+              type: str
+              sample: hopper
               returned: always
             compute_capability:
-              description: CUDA compute capability.
+              description: 'CUDA compute capability. Not in the XML; from the CSV there. NVML:
+                C(nvmlDeviceGetCudaComputeCapability).'
               type: str
               sample: '9.0'
               returned: always
-            mig_mode:
-              description: V(enabled) or V(disabled) now; V(null) where the card cannot.
+            pci_address:
+              description: 'PCI address, written as in RV(ansible_facts.nvidia.pci[].address).
+                NVML: C(nvmlDeviceGetPciInfo).'
               type: str
-              sample: disabled
+              sample: 0000:1b:00.0
               returned: always
+            minor:
+              description: 'Number of the device node: C(/dev/nvidia<minor>). NVML:
+                C(nvmlDeviceGetMinorNumber).'
+              type: int
+              sample: 0
+              returned: always
+            vbios:
+              description: 'Version of the VBIOS. NVML: C(nvmlDeviceGetVbiosVersion).'
+              type: str
+              sample: 96.00.89.00.01
+              returned: always
+            compute_mode:
+              description: 'V(default), V(exclusive_thread), V(prohibited) or
+                V(exclusive_process). NVML: C(nvmlDeviceGetComputeMode).'
+              type: str
+              sample: default
+              returned: always
+            persistence_mode:
+              description: 'V(enabled) or V(disabled). NVML: C(nvmlDeviceGetPersistenceMode).'
+              type: str
+              sample: enabled
+              returned: always
+            memory:
+              description: 'Memory of the card. NVML: C(nvmlDeviceGetMemoryInfo).'
+              type: dict
+              returned: always
+              contains:
+                total_mib:
+                  description: All of it, in MiB.
+                  type: int
+                  sample: 81559
+                  returned: always
+                reserved_mib:
+                  description: What driver and firmware keep, in MiB. Drivers before 510 count
+                    it as used and V(null) is here.
+                  type: int
+                  sample: 551
+                  returned: always
+                used_mib:
+                  description: What processes have allocated, in MiB.
+                  type: int
+                  sample: 0
+                  returned: always
+            bar1:
+              description: 'Window through which the memory is mapped to the bus. NVML:
+                C(nvmlDeviceGetBAR1MemoryInfo).'
+              type: dict
+              returned: always
+              contains:
+                total_mib:
+                  description: Its size in MiB.
+                  type: int
+                  sample: 131072
+                  returned: always
+                used_mib:
+                  description: What of it is in use, in MiB.
+                  type: int
+                  sample: 1
+                  returned: always
+            mig:
+              description: Multi-Instance GPU.
+              type: dict
+              returned: always
+              contains:
+                current:
+                  description: 'V(enabled) or V(disabled) now; V(null) where the card cannot.
+                    NVML: C(nvmlDeviceGetMigMode).'
+                  type: str
+                  sample: disabled
+                  returned: always
+                pending:
+                  description: 'The same after the next reset of the card. NVML:
+                    C(nvmlDeviceGetMigMode).'
+                  type: str
+                  sample: disabled
+                  returned: always
+                instances:
+                  description: 'Compute instances that are there. Empty where MIG is off or the
+                    card cannot. NVML: C(nvmlDeviceGetMigDeviceHandleByIndex).'
+                  type: list
+                  elements: dict
+                  returned: always
+                  contains:
+                    uuid:
+                      description: 'UUID of the instance. V(null) from the XML, which does not
+                        tell it. NVML: C(nvmlDeviceGetUUID).'
+                      type: str
+                      sample: MIG-c7384736-a75d-5afc-978f-d2f1294409fd
+                      returned: always
+                    name:
+                      description: 'Its profile. V(null) from the XML. NVML:
+                        C(nvmlDeviceGetName).'
+                      type: str
+                      sample: 1g.10gb
+                      returned: always
+                    memory_mib:
+                      description: 'Its memory in MiB. NVML: C(nvmlDeviceGetMemoryInfo).'
+                      type: int
+                      sample: 9856
+                      returned: always
+                    gpu_instance:
+                      description: 'Id of the GPU instance that it belongs to. NVML:
+                        C(nvmlDeviceGetGpuInstanceId).'
+                      type: int
+                      sample: 9
+                      returned: always
+                    compute_instance:
+                      description: 'Its id in there. NVML: C(nvmlDeviceGetComputeInstanceId).'
+                      type: int
+                      sample: 0
+                      returned: always
+            ecc:
+              description: Memory with error correction.
+              type: dict
+              returned: always
+              contains:
+                current:
+                  description: 'V(enabled) or V(disabled) now; V(null) where the card cannot.
+                    NVML: C(nvmlDeviceGetEccMode).'
+                  type: str
+                  sample: enabled
+                  returned: always
+                pending:
+                  description: 'The same after the next reboot. NVML: C(nvmlDeviceGetEccMode).'
+                  type: str
+                  sample: enabled
+                  returned: always
+                volatile:
+                  description: 'Errors since the driver was loaded. From the XML it is the sum
+                    of the parts that the card counts. NVML: C(nvmlDeviceGetTotalEccErrors).'
+                  type: dict
+                  returned: always
+                  contains:
+                    corrected:
+                      description: Number of corrected errors.
+                      type: int
+                      sample: 0
+                      returned: always
+                    uncorrected:
+                      description: Number of uncorrected errors.
+                      type: int
+                      sample: 0
+                      returned: always
+                aggregate:
+                  description: 'Errors in the card''s life. From the XML it is the sum of the
+                    parts that the card counts. NVML: C(nvmlDeviceGetTotalEccErrors).'
+                  type: dict
+                  returned: always
+                  contains:
+                    corrected:
+                      description: Number of corrected errors.
+                      type: int
+                      sample: 0
+                      returned: always
+                    uncorrected:
+                      description: Number of uncorrected errors.
+                      type: int
+                      sample: 0
+                      returned: always
+            retired_pages:
+              description: Pages of memory taken out of use, on cards before Ampere; V(null) on
+                others.
+              type: dict
+              returned: always
+              contains:
+                single_bit:
+                  description: 'Number of those with several single-bit errors. NVML:
+                    C(nvmlDeviceGetRetiredPages).'
+                  type: int
+                  sample: 0
+                  returned: always
+                double_bit:
+                  description: 'Number of those with a double-bit error. NVML:
+                    C(nvmlDeviceGetRetiredPages).'
+                  type: int
+                  sample: 0
+                  returned: always
+                pending:
+                  description: 'Whether further ones wait for a reboot. NVML:
+                    C(nvmlDeviceGetRetiredPagesPendingStatus).'
+                  type: bool
+                  sample: false
+                  returned: always
+            row_remap:
+              description: 'Rows of memory replaced by spare ones, on Ampere and newer; V(null)
+                on others. NVML: C(nvmlDeviceGetRemappedRows).'
+              type: dict
+              returned: always
+              contains:
+                corrected:
+                  description: Number of those replaced after corrected errors.
+                  type: int
+                  sample: 0
+                  returned: always
+                uncorrected:
+                  description: Number of those replaced after uncorrected errors.
+                  type: int
+                  sample: 0
+                  returned: always
+                pending:
+                  description: Whether further ones wait for a reset of the card.
+                  type: bool
+                  sample: false
+                  returned: always
+                failed:
+                  description: Whether a replacement has failed, so that the card is to be
+                    replaced.
+                  type: bool
+                  sample: false
+                  returned: always
+            power:
+              description: Power.
+              type: dict
+              returned: always
+              contains:
+                draw_w:
+                  description: 'Drawn now, in watts. NVML: C(nvmlDeviceGetPowerUsage).'
+                  type: float
+                  sample: 71.25
+                  returned: always
+                limit_w:
+                  description: 'Limit that is set, in watts. NVML:
+                    C(nvmlDeviceGetPowerManagementLimit).'
+                  type: float
+                  sample: 700.0
+                  returned: always
+                default_limit_w:
+                  description: 'Limit after a reboot, in watts. NVML:
+                    C(nvmlDeviceGetPowerManagementDefaultLimit).'
+                  type: float
+                  sample: 700.0
+                  returned: always
+                min_limit_w:
+                  description: 'Lowest limit that may be set, in watts. NVML:
+                    C(nvmlDeviceGetPowerManagementLimitConstraints).'
+                  type: float
+                  sample: 200.0
+                  returned: always
+                max_limit_w:
+                  description: 'Highest limit that may be set, in watts. NVML:
+                    C(nvmlDeviceGetPowerManagementLimitConstraints).'
+                  type: float
+                  sample: 700.0
+                  returned: always
+            temperature:
+              description: Temperatures.
+              type: dict
+              returned: always
+              contains:
+                gpu_c:
+                  description: 'Of the GPU, in degrees Celsius. NVML:
+                    C(nvmlDeviceGetTemperatureV).'
+                  type: int
+                  sample: 31
+                  returned: always
+                memory_c:
+                  description: 'Of its memory, in degrees Celsius. NVML:
+                    C(nvmlDeviceGetFieldValues).'
+                  type: int
+                  sample: 44
+                  returned: always
+                slowdown_c:
+                  description: 'At which it slows down, in degrees Celsius. V(null) where a card
+                    tells only its distance from it. NVML:
+                    C(nvmlDeviceGetTemperatureThreshold).'
+                  type: int
+                  sample: 87
+                  returned: always
+                shutdown_c:
+                  description: 'At which it shuts down, in degrees Celsius. V(null) as for
+                    C(slowdown_c). NVML: C(nvmlDeviceGetTemperatureThreshold).'
+                  type: int
+                  sample: 90
+                  returned: always
+            clocks:
+              description: Clocks.
+              type: dict
+              returned: always
+              contains:
+                graphics_mhz:
+                  description: 'Of the graphics engine now, in MHz. NVML:
+                    C(nvmlDeviceGetClockInfo).'
+                  type: int
+                  sample: 330
+                  returned: always
+                sm_mhz:
+                  description: 'Of the multiprocessors now, in MHz. NVML:
+                    C(nvmlDeviceGetClockInfo).'
+                  type: int
+                  sample: 330
+                  returned: always
+                memory_mhz:
+                  description: 'Of the memory now, in MHz. NVML: C(nvmlDeviceGetClockInfo).'
+                  type: int
+                  sample: 2619
+                  returned: always
+                max_graphics_mhz:
+                  description: 'Highest of the graphics engine, in MHz. NVML:
+                    C(nvmlDeviceGetMaxClockInfo).'
+                  type: int
+                  sample: 1980
+                  returned: always
+                max_sm_mhz:
+                  description: 'Highest of the multiprocessors, in MHz. NVML:
+                    C(nvmlDeviceGetMaxClockInfo).'
+                  type: int
+                  sample: 1980
+                  returned: always
+                max_memory_mhz:
+                  description: 'Highest of the memory, in MHz. NVML:
+                    C(nvmlDeviceGetMaxClockInfo).'
+                  type: int
+                  sample: 2619
+                  returned: always
+            throttle_reasons:
+              description: 'Why the clocks are not higher, in C(nvidia-smi)''s words;
+                C(gpu_idle) is one of them. A reason that is not known here is the number of its
+                bit. NVML: C(nvmlDeviceGetCurrentClocksEventReasons).'
+              type: list
+              elements: str
+              sample:
+                - sw_power_cap
+              returned: always
+            pcie:
+              description: Its PCI Express link. RV(ansible_facts.nvidia.pci[].link) tells of
+                the same without a driver.
+              type: dict
+              returned: always
+              contains:
+                generation:
+                  description: 'Generation now. It falls while a card is idle. NVML:
+                    C(nvmlDeviceGetCurrPcieLinkGeneration).'
+                  type: int
+                  sample: 5
+                  returned: always
+                generation_max:
+                  description: 'Highest generation that card and slot can both. NVML:
+                    C(nvmlDeviceGetMaxPcieLinkGeneration).'
+                  type: int
+                  sample: 5
+                  returned: always
+                width:
+                  description: 'Lanes now. NVML: C(nvmlDeviceGetCurrPcieLinkWidth).'
+                  type: int
+                  sample: 16
+                  returned: always
+                width_max:
+                  description: 'Most lanes that card and slot can both. NVML:
+                    C(nvmlDeviceGetMaxPcieLinkWidth).'
+                  type: int
+                  sample: 16
+                  returned: always
+                replay_count:
+                  description: 'Transfers that had to be repeated. NVML:
+                    C(nvmlDeviceGetPcieReplayCounter).'
+                  type: int
+                  sample: 0
+                  returned: always
+            nvlink:
+              description: Its NVLinks. Empty where it has none; V(null) from C(nvidia-smi).
+              type: list
+              elements: dict
+              returned: always
+              contains:
+                link:
+                  description: Number of the link.
+                  type: int
+                  sample: 0
+                  returned: always
+                state:
+                  description: 'V(active) or V(inactive). NVML: C(nvmlDeviceGetNvLinkState).'
+                  type: str
+                  sample: active
+                  returned: always
+                version:
+                  description: 'Version of NVLink. NVML: C(nvmlDeviceGetNvLinkVersion).'
+                  type: str
+                  sample: '4.0'
+                  returned: always
+                remote_pci:
+                  description: 'PCI address of the other end. NVML:
+                    C(nvmlDeviceGetNvLinkRemotePciInfo).'
+                  type: str
+                  sample: 0000:07:00.0
+                  returned: always
+                errors:
+                  description: 'Numbers of errors; V(null) where the card does not count them or
+                    the link is inactive. NVML: C(nvmlDeviceGetNvLinkErrorCounter).'
+                  type: dict
+                  returned: always
+                  contains:
+                    replay:
+                      description: Replays.
+                      type: int
+                      sample: 0
+                      returned: always
+                    recovery:
+                      description: Recoveries.
+                      type: int
+                      sample: 0
+                      returned: always
+                    crc:
+                      description: CRC errors of flits.
+                      type: int
+                      sample: 0
+                      returned: always
+            fabric:
+              description: 'What the fabric manager has made of it. All V(null) where it is part
+                of no fabric. NVML: C(nvmlDeviceGetGpuFabricInfoV).'
+              type: dict
+              returned: always
+              contains:
+                state:
+                  description: V(not_started), V(in_progress) or V(completed).
+                  type: str
+                  sample: completed
+                  returned: always
+                status:
+                  description: 'How that ended: V(success), or the error in NVML''s words.
+                    V(null) before it has.'
+                  type: str
+                  sample: success
+                  returned: always
+                clique_id:
+                  description: Id of the clique in the cluster.
+                  type: int
+                  sample: 0
+                  returned: always
+                cluster_uuid:
+                  description: UUID of the cluster of several machines. V(null) where it belongs
+                    to none.
+                  type: str
+                  sample: 6b2f2c5e-1111-2222-3333-0123456789ab
+                  returned: always
+            processes:
+              description: Processes that use it. Empty where there are none, V(null) where that
+                cannot be told. One that computes and draws is here twice.
+              type: list
+              elements: dict
+              returned: always
+              contains:
+                pid:
+                  description: 'Process id. NVML: C(nvmlDeviceGetComputeRunningProcesses).'
+                  type: int
+                  sample: 812
+                  returned: always
+                type:
+                  description: 'V(compute) or V(graphics). NVML:
+                    C(nvmlDeviceGetGraphicsRunningProcesses).'
+                  type: str
+                  sample: compute
+                  returned: always
+                used_memory_mib:
+                  description: 'Memory of the card that it uses, in MiB. NVML:
+                    C(nvmlDeviceGetComputeRunningProcesses).'
+                  type: int
+                  sample: 1024
+                  returned: always
+                name:
+                  description: Its name, from C(/proc/<pid>/comm).
+                  type: str
+                  sample: python3
+                  returned: always
+                unit:
+                  description: The systemd unit that it runs in, from C(/proc/<pid>/cgroup).
+                    V(null) for one in a container.
+                  type: str
+                  sample: trainer.service
+                  returned: always
+                container:
+                  description: Id of the container that it runs in, from the same file.
+                  type: str
+                  sample: '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
+                  returned: always
+            inforom:
+              description: Versions of what is stored on the board.
+              type: dict
+              returned: always
+              contains:
+                image:
+                  description: 'Of the whole image. NVML: C(nvmlDeviceGetInforomImageVersion).'
+                  type: str
+                  sample: G520.0200.00.05
+                  returned: always
+                oem:
+                  description: 'Of the OEM object. NVML: C(nvmlDeviceGetInforomVersion).'
+                  type: str
+                  sample: '2.1'
+                  returned: always
+                ecc:
+                  description: 'Of the ECC object. NVML: C(nvmlDeviceGetInforomVersion).'
+                  type: str
+                  sample: '7.16'
+                  returned: always
+                power:
+                  description: 'Of the power object. NVML: C(nvmlDeviceGetInforomVersion).'
+                  type: str
+                  sample: '1.0'
+                  returned: always
         driver:
           description: Versions of the parts of the driver.
           returned: when O(gather_subset) asks for it
@@ -680,7 +1186,8 @@ ansible_facts:
             - What became of each source, by name. C(ok) is V(true) where it answered and was
               understood (that nothing is there is an answer too), V(false) where not, V(null) where
               it was not asked. C(reason) says why it is not V(true).
-            - 'C(platform): os-release. C(pci): sysfs. C(nvml): pynvml. C(nvidia_smi): its CSV format.
+            - 'C(platform): os-release. C(pci): sysfs. C(nvml): pynvml. C(nvidia_smi_xml),
+              C(nvidia_smi): its XML and CSV formats.
               C(cuda_limit): libnvidia-ml. C(proc): C(/proc/driver/nvidia/version). C(libraries): file
               names of libnvidia-ml. C(modinfo), C(packages), C(containerd), C(docker), C(crio), C(toolkit),
               C(kubelet): the programs of these names and their files. C(cuda): C(/usr/local/cuda*). C(files):

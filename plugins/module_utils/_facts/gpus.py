@@ -55,11 +55,11 @@ def finish(host: Host, child: Child | None) -> Reading:
     if hangs:
         return Reading(SILENCE, _sources(nvml=source, xml=NVML_HANGS, csv=NVML_HANGS, cuda=cuda))
     if said.gpus or said.reason is None:
-        says = DriverSays(_with_owners(host, said.gpus), said.driver_version, said.cuda_version)
+        says = DriverSays(with_owners(host, said.gpus), said.driver_version, said.cuda_version)
         return Reading(says, _sources(nvml=source, xml=NVML_ANSWERED, csv=NVML_ANSWERED, cuda=cuda))
     smi_says, xml, csv = ask_smi(host)
     cuda_version = said.cuda_version or smi_says.cuda_version
-    says = DriverSays(_with_owners(host, smi_says.gpus), smi_says.driver_version, cuda_version)
+    says = DriverSays(with_owners(host, smi_says.gpus), smi_says.driver_version, cuda_version)
     return Reading(says, _sources(nvml=source, xml=xml, csv=csv, cuda=OK if cuda_version else cuda))
 
 
@@ -138,7 +138,7 @@ def joined(best: list[words.Gpu], rows: list[words.Gpu]) -> list[words.Gpu]:
     return sorted([*best, *strangers], key=lambda gpu: (gpu["index"] is None, gpu["index"] or 0))
 
 
-def _with_owners(host: Host, gpus: list[words.Gpu]) -> list[words.Gpu]:
+def with_owners(host: Host, gpus: list[words.Gpu]) -> list[words.Gpu]:
     """Add to each process what the kernel knows of it. The GPUs are new, so they may be changed."""
     for gpu in gpus:
         for process in gpu["processes"] or []:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import nvml
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gpus, nvml
 from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
 from ansible_collections.kubegpu.nodes.plugins.modules import nvidia_facts
 
@@ -112,7 +112,9 @@ def test_each_field_is_documented_and_each_documented_field_is_returned(tmp_path
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).touch()
     result = nvidia_facts.run({"gather_subset": ["all"]}, Host(str(tmp_path)))
-    result["ansible_facts"]["nvidia"]["gpus"] = nvml.understand({"gpus": [{"index": 0}]}).gpus
+    one_of_each = {"index": 0, "mig.instances": [[]], "nvlink": [[]], "processes": [[]]}
+    said = nvml.understand({"gpus": [one_of_each]}).gpus
+    result["ansible_facts"]["nvidia"]["gpus"] = gpus.with_owners(Host(str(tmp_path)), said)
     assert returned(result) == fields(yaml.safe_load(nvidia_facts.RETURN))
 
 
