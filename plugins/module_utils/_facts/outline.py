@@ -25,6 +25,7 @@ BOOLEANS = {word: value for value in (True, False) for word in (str(value), str(
 NULLS = ("", "~", "null", "Null", "NULL")
 # Words that some readers of YAML take for a boolean and some for text.
 DISPUTED = frozenset({"y", "n", "yes", "no", "on", "off"})
+NUMBER = re.compile(r"[-+]?(\.?[0-9][0-9_.]*(e[-+]?[0-9]+)?|0x[0-9a-f_]+|0o[0-7_]+|\.inf|\.nan)$", re.ASCII | re.I)
 # What begins an anchor, an alias, a tag, a collection in flow style, a block of text and things reserved.
 INDICATORS = tuple("&*![]{}|>%@`,?\"'")
 # Quotes and brackets that end on a later line would hide what is a key and what is not.
@@ -110,7 +111,7 @@ def _left_open(rest: str) -> bool:
 
 
 def scalar(entry: Entry) -> str | bool | None:
-    """A value on one line. A number stays text: nobody here asks for one."""
+    """Text, a boolean or nothing, on one line. Nobody here asks for numbers, so they are refused."""
     if entry.below:
         raise error(entry.number, "a value of more than one line")
     return _scalar(entry.number, entry.rest.strip())
@@ -128,7 +129,7 @@ def _scalar(number: int, raw: str) -> str | bool | None:
     if word in BOOLEANS:
         return BOOLEANS[word]
     odd = word.startswith((*INDICATORS, "- ")) or word.endswith(":") or ": " in word or "\t" in word
-    if odd or word.lower() in DISPUTED:
+    if odd or word.lower() in DISPUTED or NUMBER.match(word):
         raise error(number, "a value of a kind that is not read here")
     return word
 

@@ -17,55 +17,21 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
     driver_services,
     holders,
     modules,
-    services,
 )
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.driver import Found, Module, NextBoot
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.driver_origin import Origin, Traces
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Source
-from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Answer, Host
+from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Answer
+from ansible_collections.kubegpu.nodes.tests.unit.plugins.module_utils._facts.folder_host import FolderHost
 from hypothesis import given
 from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
 
 
-class Machine(Host):
-    """A root folder and commands that say what the test wants; nothing of the real machine is to be seen."""
-
-    def __init__(self, root: Path, uid: int = 0) -> None:
-        super().__init__(str(root))
-        self.folder = root
-        self.commands: dict[str, Answer] = {}
-        self.asked: list[tuple[str, ...]] = []
-        self._uid = uid
-
-    def file(self, path: str, text: str = "") -> None:
-        target = self.folder / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-
-    def link(self, path: str, target: str) -> None:
-        link = self.folder / path.lstrip("/")
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(target)
-
-    def which(self, command: str) -> str | None:
-        return command if any(said.split()[0] == command for said in self.commands) else None
-
-    def run(self, *argv: str) -> Answer:
-        self.asked.append(argv)
-        return self.commands.get(" ".join(argv), Answer(127, "", "no such thing"))
-
-    def kernel(self) -> str:
-        return "6.1.0-40-amd64"
-
-    def uid(self) -> int:
-        return self._uid
-
-
 @pytest.fixture(name="machine")
-def _machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def _machine(tmp_path: Path) -> FolderHost:
+    return FolderHost(tmp_path)
 
 
 def fixture(path: str) -> str:
@@ -168,14 +134,14 @@ def test_mismatch(found: Found, words: list[str]) -> None:
     assert all(word in sentence for word, sentence in zip(words, sentences))
 
 
-def read_all(machine: Machine, packages: t.Any = None, reported: str | None = None) -> dict[str, t.Any]:
+def read_all(machine: FolderHost, packages: t.Any = None, reported: str | None = None) -> dict[str, t.Any]:
     parts = {name: reader(machine).value for name, reader in driver.READERS.items()}
     value = driver.conclude(parts, reported, packages)
     json.dumps(value)
     return value
 
 
-def boots(machine: Machine, *releases: str, default: str) -> None:
+def boots(machine: FolderHost, *releases: str, default: str) -> None:
     """Kernels with a GRUB menu that starts one of them."""
     for release in releases:
         machine.file(f"/lib/modules/{release}/modules.dep")
@@ -183,7 +149,7 @@ def boots(machine: Machine, *releases: str, default: str) -> None:
     machine.file("/boot/grub/grub.cfg", f"menuentry 'Linux' {{\n linux /boot/vmlinuz-{default} root=/dev/sda1\n}}\n")
 
 
-def test_the_module_of_the_kernel_that_boots_next(machine: Machine) -> None:
+def test_the_module_of_the_kernel_that_boots_next(machine: FolderHost) -> None:
     boots(machine, machine.kernel(), NEXT, default=NEXT)
     machine.commands["modinfo nvidia"] = Answer(0, "version: 580.95.05\nlicense: Dual MIT/GPL\nsigner: us\n", "")
     machine.commands[f"modinfo -k {NEXT} nvidia"] = Answer(1, "", "modinfo: ERROR: Module nvidia not found.\n")
@@ -193,7 +159,7 @@ def test_the_module_of_the_kernel_that_boots_next(machine: Machine) -> None:
     assert value["mismatch"] == f"kernel {NEXT}, which boots next, has no NVIDIA module on disk"
 
 
-def test_the_running_kernel_boots_again(machine: Machine) -> None:
+def test_the_running_kernel_boots_again(machine: FolderHost) -> None:
     boots(machine, machine.kernel(), default=machine.kernel())
     machine.commands["modinfo nvidia"] = Answer(0, "version: 580.95.05\nlicense: NVIDIA\n", "")
     value = read_all(machine)
@@ -201,7 +167,7 @@ def test_the_running_kernel_boots_again(machine: Machine) -> None:
     assert [argv for argv in machine.asked if argv[0] == "modinfo"] == [("modinfo", "nvidia")]
 
 
-def test_a_modinfo_that_fails_for_the_next_kernel_says_nothing_of_it(machine: Machine) -> None:
+def test_a_modinfo_that_fails_for_the_next_kernel_says_nothing_of_it(machine: FolderHost) -> None:
     boots(machine, machine.kernel(), NEXT, default=NEXT)
     machine.commands["modinfo nvidia"] = Answer(0, "version: 580.95.05\nlicense: NVIDIA\n", "")
     machine.commands[f"modinfo -k {NEXT} nvidia"] = Answer(1, "", "modinfo: ERROR: of another kind\n")
@@ -212,7 +178,7 @@ def test_a_modinfo_that_fails_for_the_next_kernel_says_nothing_of_it(machine: Ma
     assert (value["next_boot"]["version"], value["mismatch"]) == (None, None)
 
 
-def test_modules_and_who_uses_them(machine: Machine) -> None:
+def test_modules_and_who_uses_them(machine: FolderHost) -> None:
     machine.file("/sys/module/nvidia/refcnt", "12\n")
     machine.file("/sys/module/nvidia/holders/nvidia_uvm/x")
     machine.file("/sys/module/nvidia/holders/nvidia_modeset/x")
@@ -229,14 +195,14 @@ def test_modules_and_who_uses_them(machine: Machine) -> None:
     )
 
 
-def test_parameters(machine: Machine) -> None:
+def test_parameters(machine: FolderHost) -> None:
     machine.file("/proc/driver/nvidia/params", fixture("proc/synthetic-580-params.txt"))
     value = modules.read_parameters(machine).value
     assert (value["EnableMSI"], value["RegistryDwords"], value["TemporaryFilePath"]) == ("1", "", "/var/tmp")
 
 
 PARAMS = "/proc/driver/nvidia/params"
-PARAMETERS = {
+PARAMETERS: dict[str, tuple[str | None, bool, dict[str, str] | None, Source]] = {
     "no module": (None, False, {}, OK),
     "a module that says none": (None, True, None, Source(False, f"{PARAMS}: No such file or directory")),
     "garbled": ("\0\0", True, None, Source(False, f"{PARAMS}: nothing that this collection understands")),
@@ -244,7 +210,7 @@ PARAMETERS = {
 
 
 @pytest.mark.parametrize("text, loaded, value, source", PARAMETERS.values(), ids=PARAMETERS.keys())
-def test_no_parameters(machine: Machine, text: str | None, loaded: bool, value: t.Any, source: Source) -> None:
+def test_no_parameters(machine: FolderHost, text: str | None, loaded: bool, value: t.Any, source: Source) -> None:
     if text is not None:
         machine.file(PARAMS, text)
     if loaded:
@@ -255,7 +221,7 @@ def test_no_parameters(machine: Machine, text: str | None, loaded: bool, value: 
 CONTAINER = "a1" * 32
 
 
-def process(machine: Machine, pid: int, name: str, cgroup: str, *targets: str) -> None:
+def process(machine: FolderHost, pid: int, name: str, cgroup: str, *targets: str) -> None:
     machine.file(f"/proc/{pid}/comm", f"{name}\n")
     machine.file(f"/proc/{pid}/cgroup", f"0::{cgroup}\n")
     (machine.folder / f"proc/{pid}/fd").mkdir()
@@ -263,7 +229,7 @@ def process(machine: Machine, pid: int, name: str, cgroup: str, *targets: str) -
         machine.link(f"/proc/{pid}/fd/{number}", target)
 
 
-def test_holders(machine: Machine) -> None:
+def test_holders(machine: FolderHost) -> None:
     machine.file("/dev/nvidiactl")
     process(machine, 9, "bash", "/user.slice/session-1.scope", "/dev/pts/0", "/dev/null", "socket:[1]")
     process(machine, 70, "nvidia-persiste", "/system.slice/nvidia-persistenced.service", "/dev/nvidia0", "/dev/nvidia0")
@@ -281,19 +247,19 @@ def test_holders(machine: Machine) -> None:
     )
 
 
-def test_holders_are_not_looked_for_where_there_is_nothing_to_hold(machine: Machine) -> None:
+def test_holders_are_not_looked_for_where_there_is_nothing_to_hold(machine: FolderHost) -> None:
     process(machine, 9, "bash", "/", "/dev/nvidia0")
     assert holders.read(machine) == ([], {"holders": OK})
 
 
 def test_holders_are_roots_to_know(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, uid=1000)
+    machine = FolderHost(tmp_path, uid=1000)
     machine.file("/sys/module/nvidia/refcnt", "0")
     value, sources = holders.read(machine)
     assert value is None and sources["holders"].ok is None
 
 
-def test_half_a_list_of_holders_is_none(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_list_of_holders_is_none(machine: FolderHost, monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(path: str) -> t.NoReturn:
         raise PermissionError(13, "Permission denied", path)
 
@@ -312,12 +278,12 @@ def test_half_a_list_of_holders_is_none(machine: Machine, monkeypatch: pytest.Mo
         ("persistenced", "nvidia-persistenced: 1.2.3.4", None),
     ],
 )
-def test_services(machine: Machine, name: str, said: str, version: str | None) -> None:
+def test_services(machine: FolderHost, name: str, said: str, version: str | None) -> None:
     program, unit = driver_services.SERVICES[name]
     machine.commands = {
         f"{program} --version": Answer(0, "", said),
-        " ".join(services.SHOW): Answer(0, f"Names={unit}\nLoadState=loaded\nActiveState=failed\nMainPID=0\n", ""),
     }
+    machine.systemd_says(f"Names={unit}\nLoadState=loaded\nActiveState=failed\nMainPID=0\n")
     value, sources = driver_services.read(machine, name)
     assert value == {"present": True, "version": version, "active": False}
     assert sources["systemd"] == OK and sources[name].ok is (version is not None)
@@ -433,7 +399,7 @@ def test_no_driver_was_installed_by_nobody() -> None:
     assert driver_origin.conclude(None, Traces("470.256.02", LOG), {}) == Origin(None, None)
 
 
-def test_traces(machine: Machine) -> None:
+def test_traces(machine: FolderHost) -> None:
     assert driver_origin.read(machine) == (Traces(), {"runfile": OK})
     machine.file(UNINSTALL)
     machine.file("/run/nvidia/driver/x")
