@@ -71,6 +71,17 @@ answers.update((name, ask(question)) for name, question in json.load(sys.stdin).
 print(json.dumps(answers))
 """
 
+# What nvidia_facts makes of the same machine.
+FACTS = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.gather import gather
+from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
+
+print(json.dumps(gather(Host(root=sys.argv[2]), ["gpus"])))
+"""
+COLLECTIONS = Path(__file__).resolve().parents[3] / "collections"
+
 NOT_SUPPORTED, LOST = "error 3", "error 15"
 
 
@@ -125,6 +136,22 @@ def ask(root: Path, **questions: str) -> dict[str, Any]:
         timeout=PATIENCE,
     )
     return dict(json.loads(done.stdout))
+
+
+def facts(root: Path) -> dict[str, Any]:
+    argv = [sys.executable, "-c", FACTS, str(COLLECTIONS), str(root)]
+    env = {**os.environ, "LD_LIBRARY_PATH": str(root)}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True, timeout=PATIENCE)
+    return dict(json.loads(done.stdout))
+
+
+def unknown(value: Any, path: str = "") -> set[str]:
+    """Where the facts have no value; places in a list count as one."""
+    if isinstance(value, dict):
+        return {name for key, inner in value.items() for name in unknown(inner, f"{path}.{key}".lstrip("."))}
+    if isinstance(value, list):
+        return {name for inner in value for name in unknown(inner, path)}
+    return {path} if value is None else set()
 
 
 def say(root: Path, *argv: str | Path) -> str:
@@ -393,3 +420,38 @@ def test_nvidia_smi_answers_by_column(machine: Path, smi: Path) -> None:
     rows = say(machine, smi, "--query-gpu=index,name,memory.total,power.limit", "--format=csv,noheader,nounits")
     assert rows.splitlines()[0] == "0, NVIDIA H100 80GB HBM3, 81559, 700.00"
     assert rows.splitlines()[1].startswith("[GPU is lost]") and rows.splitlines()[2].startswith("2,")
+
+
+# ---- nvidia_facts ---------------------------------------------------------------------------------------------------
+
+FABRIC = {"fabric.state", "fabric.status", "fabric.clique_id", "fabric.cluster_uuid"}
+PAGES = {"retired_pages.single_bit", "retired_pages.double_bit", "retired_pages.pending"}
+ROWS = {"row_remap.corrected", "row_remap.uncorrected", "row_remap.pending", "row_remap.failed"}
+MIG = {"mig.current", "mig.pending"}
+LINK_5 = {"nvlink.remote_pci", "nvlink.errors.replay", "nvlink.errors.recovery", "nvlink.errors.crc"}
+UNKNOWN = {
+    "t4": FABRIC | ROWS | MIG | {"temperature.memory_c"},
+    "l40s": FABRIC | PAGES | MIG | {"temperature.memory_c"},
+    "a100": FABRIC | PAGES,
+    "a100-mig": FABRIC | PAGES,
+    "h100": PAGES | {"fabric.cluster_uuid"},
+    "b200": PAGES | LINK_5 | {"fabric.cluster_uuid"},
+    "gb200": PAGES | LINK_5,
+    "gb300": PAGES | LINK_5,
+}
+
+
+@each_card
+def test_the_facts_know_all_that_a_card_tells(machine: Path, card: str) -> None:
+    furnish_with(machine, card, 4)
+    told = facts(machine)
+    assert told["sources"]["nvml"] == {"ok": True, "reason": None}
+    assert len(told["gpus"]) == 4
+    assert unknown(told["gpus"]) == UNKNOWN[card] | {"inforom.power"}
+
+
+def test_the_facts_do_without_a_lost_gpu(machine: Path) -> None:
+    furnish_with(machine, "gb200", 4, "[gpu 2]\nstate = lost\n")
+    told = facts(machine)
+    assert [gpu["index"] for gpu in told["gpus"] if gpu["uuid"]] == [0, 1, 3]
+    assert told["sources"]["nvml"]["ok"] is False and "GPU 2" in told["sources"]["nvml"]["reason"]
