@@ -231,6 +231,11 @@ ansible_facts:
               type: str
               sample: 3.11.2
               returned: always
+            python_path:
+              description: Its program.
+              type: str
+              sample: /usr/bin/python3
+              returned: always
             service_manager:
               description: V(systemd) where C(/run/systemd/system) is there.
               type: str
@@ -990,20 +995,54 @@ ansible_facts:
                   type: str
                   sample: /usr/local/cuda-13.0
                   returned: always
+            cudnn:
+              description: cuDNN libraries. Those of packages by name, then those of files that no
+                package accounts for, in the folders of the system's libraries and of CUDA toolkits.
+              returned: always
+              type: list
+              elements: dict
+              contains:
+                version:
+                  description: Version of the package without its revision, else from the library's
+                    file name or from C(cudnn_version.h).
+                  type: str
+                  sample: 9.5.1.17
+                  returned: always
+                cuda_major:
+                  description: Major version of CUDA that it is built for, by the package's name or
+                    version or by the toolkit's folder.
+                  type: int
+                  sample: 12
+                  returned: always
+                package:
+                  description: Name of the package; V(null) where it came without one.
+                  type: str
+                  sample: libcudnn9-cuda-12
+                  returned: always
+                path:
+                  description: The library or else the header; V(null) for a package.
+                  type: str
+                  sample: /usr/local/cuda-11.8/lib64/libcudnn.so.8.6.0
+                  returned: always
         packages:
           description:
             - Installed packages of the driver, of CUDA, of container runtimes and the kubelet by
               name, from C(dpkg-query) or C(rpm).
             - A package of a foreign architecture has the name V(name:architecture) on Debian and
               its relatives.
-            - Each value holds C(version) (with epoch and revision) and C(held) (whether it is on
-              hold in dpkg; V(null) with rpm).
+            - Each value holds C(version) (with epoch and revision), C(held) and C(origin).
+            - C(held) tells whether the package is on hold in dpkg, or locked in the lists of dnf's and
+              yum's versionlock (V(null) where these cannot be read).
+            - C(origin) tells who offers this very version. From C(apt-cache policy), the C(Origin) of the
+              repository's Release file, else its C(Label), else its host; V(null) where no repository
+              offers it, and where apt has no cache of its lists. With rpm it is the package's vendor.
           returned: when O(gather_subset) asks for it
           type: dict
           sample:
             nvidia-open-580:
               version: 580.95.05-1
               held: false
+              origin: NVIDIA
         container:
           description: Container runtimes and NVIDIA's container toolkit.
           returned: when O(gather_subset) asks for it

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection: the CUDA toolkits that are installed side by side."""
+"""PRIVATE to the collection: the CUDA toolkits that are installed side by side, and cuDNN."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import cudnn
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, Source
 
 if t.TYPE_CHECKING:
@@ -66,15 +67,18 @@ def _order(toolkit: dict[str, t.Any]) -> list[int]:
     return [int(part) for part in toolkit["version"].split(".")]
 
 
-def read(host: Host) -> Reading:
-    """The toolkits. ``driver_limit`` is the running driver's to tell."""
-    value: dict[str, t.Any] = {"driver_limit": None, "toolkits": [], "default": None}
+def _toolkits(host: Host) -> tuple[list[dict[str, t.Any]], Source]:
     try:
         names = [name for name in host.list_dir(PARENT) if name.startswith("cuda")]
     except KubeGpuError as exc:
-        return Reading(value, {"cuda": Source(False, str(exc))})
+        return [], Source(False, str(exc))
     paths = {path for path in (host.real_path(f"{PARENT}/{name}") for name in names) if path}
-    toolkits = [toolkit for toolkit in (_toolkit(host, path) for path in paths) if toolkit]
-    value["toolkits"] = sorted(toolkits, key=_order)
-    value["default"] = host.real_path(DEFAULT)
-    return Reading(value, {"cuda": OK})
+    return sorted((toolkit for toolkit in (_toolkit(host, path) for path in paths) if toolkit), key=_order), OK
+
+
+def read(host: Host) -> Reading:
+    """Toolkits and cuDNN. ``driver_limit`` is the running driver's to tell."""
+    toolkits, source = _toolkits(host)
+    libraries, libraries_source = cudnn.read(host)
+    value = {"driver_limit": None, "toolkits": toolkits, "default": host.real_path(DEFAULT), "cudnn": libraries}
+    return Reading(value, {"cuda": source, "cudnn": libraries_source})

@@ -10,10 +10,11 @@ import re
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import holds, origins
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, Source, first_line
 
 if t.TYPE_CHECKING:
-    from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Answer, Host
+    from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
 
 NAMES = (
     "nvidia*",
@@ -36,7 +37,8 @@ NAMES = (
 # Of a CUDA toolkit, whose packages end with its version. Not every lib*: libpcre2-8-0 and libgtk-3-0 are no toolkit's.
 OF_A_TOOLKIT = re.compile(r"(lib(cu|npp|nv)|nsight-|gds-).*-[0-9]+-[0-9]+")
 DPKG = ("dpkg-query", "--show", "--showformat", r"${Package}\t${Version}\t${Architecture}\t${db:Status-Abbrev}\n")
-RPM = ("rpm", "-qa", "--queryformat", r"%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%{ARCH}\t\n")
+RPM = ("rpm", "-qa", "--queryformat", r"%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%{ARCH}\t%{VENDOR}\n")
+NO_VENDOR = ("", "(none)")
 # dpkg's word for the machine that uname names.
 DPKG_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -45,39 +47,76 @@ def wanted(name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in NAMES) or OF_A_TOOLKIT.fullmatch(name) is not None
 
 
-def _lines(text: str) -> t.Iterator[tuple[str, str, str, str]]:
+class Row(t.NamedTuple):
+    name: str
+    version: str
+    architecture: str
+    # dpkg's status, rpm's vendor
+    more: str
+
+
+def _rows(text: str) -> t.Iterator[Row]:
     for line in text.splitlines():
         cells = line.split("\t")
         if len(cells) == 4 and cells[0] and cells[1] and wanted(cells[0]):
-            yield cells[0], cells[1], cells[2], cells[3]
+            yield Row(*cells)
 
 
 def parse_dpkg(text: str, machine: str) -> dict[str, dict[str, t.Any]]:
-    """Installed packages by name; one of a foreign architecture as ``name:architecture``."""
+    """Installed packages by name; one of a foreign architecture as ``name:architecture``. Origins are apt's to tell."""
     native = (DPKG_ARCHITECTURES.get(machine, machine), "all")
     found = {}
-    for name, version, architecture, status in _lines(text):
+    for name, version, architecture, status in _rows(text):
         # Status-Abbrev: what is wanted (h is hold), what is (i is installed), and an error mark.
         if status[1:2] == "i" and status[2:].strip() == "":
             key = name if architecture in native else f"{name}:{architecture}"
-            found[key] = {"version": version, "held": status[0] == "h"}
+            found[key] = {"version": version, "held": status[0] == "h", "origin": None}
     return found
 
 
-def parse_rpm(text: str) -> dict[str, dict[str, t.Any]]:
-    """Installed packages by name; of several versions side by side the last one listed. Locks are not known here."""
-    return {name: {"version": version, "held": None} for name, version, _arch, _status in _lines(text)}
+def parse_rpm(text: str, locks: holds.Locks | None) -> dict[str, dict[str, t.Any]]:
+    """Installed packages by name; of several versions side by side the last one listed."""
+    return {
+        row.name: {
+            "version": row.version,
+            "held": locks.hold(row.name, row.version, row.architecture) if locks else None,
+            "origin": None if row.more in NO_VENDOR else row.more,
+        }
+        for row in _rows(text)
+    }
+
+
+def database(host: Host) -> tuple[bool, str]:
+    """Whether it is dpkg's, and what it says of all packages. Raises where it says nothing."""
+    debian = host.which(DPKG[0]) is not None
+    try:
+        answer = host.run_once(*(DPKG if debian else RPM))
+    except KubeGpuError as exc:
+        if debian:
+            raise
+        raise KubeGpuError(f"neither dpkg-query nor rpm gave an answer: {exc}") from exc
+    if answer.rc != 0:
+        raise KubeGpuError(f"exit status {answer.rc}: {first_line(answer.err, answer.out)}")
+    return debian, answer.out
+
+
+def installed(host: Host) -> dict[str, dict[str, t.Any]]:
+    """Versions alone, for readers that need no more. Raises where nobody tells."""
+    debian, text = database(host)
+    return parse_dpkg(text, host.machine()) if debian else parse_rpm(text, None)
 
 
 def read(host: Host) -> Reading:
-    debian = host.which(DPKG[0]) is not None
     try:
-        answer: Answer = host.run(*(DPKG if debian else RPM))
+        debian, text = database(host)
     except KubeGpuError as exc:
-        reason = str(exc) if debian else "neither dpkg-query nor rpm gave an answer: " + str(exc)
-        return Reading({}, {"packages": Source(False, reason)})
-    if answer.rc != 0:
-        reason = f"exit status {answer.rc}: {first_line(answer.err, answer.out)}"
-        return Reading({}, {"packages": Source(False, reason)})
-    found = parse_dpkg(answer.out, host.machine()) if debian else parse_rpm(answer.out)
-    return Reading(found, {"packages": OK})
+        not_asked = Source(None, "not asked: the packages are not known")
+        return Reading({}, {"packages": Source(False, str(exc)), "origins": not_asked})
+    if not debian:
+        locks, told = holds.read(host)
+        return Reading(parse_rpm(text, locks), {"packages": OK, "origins": OK, "holds": told})
+    found = parse_dpkg(text, host.machine())
+    by_name, source = origins.read(host, list(found))
+    for name, package in found.items():
+        package["origin"] = by_name.get(name)
+    return Reading(found, {"packages": OK, "origins": source})

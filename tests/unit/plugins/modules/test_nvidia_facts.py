@@ -108,7 +108,11 @@ def test_each_field_is_documented_and_each_documented_field_is_returned(tmp_path
         target = tmp_path / "sys/bus/pci/devices/0000:1b:00.0" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-    for path in ("usr/local/cuda-13.0/bin/nvcc", "lib/modules/6.1.0-40-amd64/modules.dep"):
+    for path in (
+        "usr/local/cuda-13.0/bin/nvcc",
+        "usr/lib64/libcudnn.so.9.5.1",
+        "lib/modules/6.1.0-40-amd64/modules.dep",
+    ):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).touch()
     result = nvidia_facts.run({"gather_subset": ["all"]}, Host(str(tmp_path)))

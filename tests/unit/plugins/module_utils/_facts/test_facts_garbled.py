@@ -36,7 +36,7 @@ PARSERS: dict[str, t.Callable[[str], t.Any]] = {
     "pci id": pci.hexadecimal,
     "numa": pci.numa_node,
     "dpkg": lambda text: packages.parse_dpkg(text, "x86_64"),
-    "rpm": packages.parse_rpm,
+    "rpm": lambda text: packages.parse_rpm(text, None),
     "version.json": cuda.parse_version_json,
     "version.txt": cuda.parse_version_txt,
     "version": programs.parse_version,

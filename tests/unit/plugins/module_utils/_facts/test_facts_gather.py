@@ -85,7 +85,7 @@ def test_a_host_without_anything(machine: Machine) -> None:
     assert [driver.pop(name) for name in ("persistenced", "fabric_manager", "imex")] == [absent] * 3
     assert (driver.pop("parameters"), driver.pop("holders")) == ({}, [])
     assert set(driver.values()) == {None}
-    assert facts["cuda"] == {"driver_limit": None, "toolkits": [], "default": None}
+    assert facts["cuda"] == {"driver_limit": None, "toolkits": [], "default": None, "cudnn": []}
     assert not any(facts["container"][name]["present"] for name in ("containerd", "docker", "crio"))
     assert facts["kubelet"]["present"] is False and facts["kubelet"]["node_name"]
     assert facts["sources"]["nvml"] == facts["sources"]["nvidia_smi"] == NOT_LOADED
@@ -160,6 +160,7 @@ def test_toolkits_side_by_side(machine: Machine) -> None:
             {"version": "13.0", "release": "13.0.2", "path": "/usr/local/cuda-13.0"},
         ],
         "default": "/usr/local/cuda-13.0",
+        "cudnn": [],
     }
 
 

@@ -56,24 +56,6 @@ def test_pci_address(text: str, address: str | None) -> None:
     assert pci.normal_address(text) == address
 
 
-def test_dpkg() -> None:
-    text = (
-        "nvidia-open-580\t580.95.05-1\tamd64\tii \n"
-        "libnvidia-compute-580\t580.95.05-1\ti386\tii \n"
-        "nvidia-container-toolkit\t1.20.0-1\tamd64\thi \n"
-        "cuda-drivers\t570.211.01-1\tamd64\trc \n"
-        "nvidia-kernel-open-dkms\t580.95.05-1\tamd64\tiF \n"
-        "libcuda1\t580.95.05-1\tamd64\tiiR\n"
-        "bash\t5.2\tamd64\tii \n"
-        "truncated\t1"
-    )
-    assert packages.parse_dpkg(text, "x86_64") == {
-        "nvidia-open-580": {"version": "580.95.05-1", "held": False},
-        "libnvidia-compute-580:i386": {"version": "580.95.05-1", "held": False},
-        "nvidia-container-toolkit": {"version": "1.20.0-1", "held": True},
-    }
-
-
 OF_A_TOOLKIT = {
     "cuda-toolkit-13-0": True,
     "cuda-nsight-compute-13-0": True,
@@ -103,14 +85,6 @@ OF_A_TOOLKIT = {
 @pytest.mark.parametrize("name, wanted", OF_A_TOOLKIT.items())
 def test_packages_of_a_toolkit_and_no_strangers(name: str, wanted: bool) -> None:
     assert packages.wanted(name) is wanted
-
-
-def test_rpm() -> None:
-    text = "kmod-nvidia-open-dkms\t3:580.95.05-1.el9\tnoarch\t\nkubelet\t1.36.3-1\tx86_64\t\nbash\t5\tx86_64\t\n"
-    assert packages.parse_rpm(text) == {
-        "kmod-nvidia-open-dkms": {"version": "3:580.95.05-1.el9", "held": None},
-        "kubelet": {"version": "1.36.3-1", "held": None},
-    }
 
 
 CUDA_JSON = {
