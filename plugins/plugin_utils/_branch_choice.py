@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers import reach
 
 NEWEST, NEEDED, KEEP = "newest", "needed", "keep"
 WORDS = (NEWEST, NEEDED, KEEP)
@@ -18,8 +19,9 @@ TYPE_WORDS = {"LTSB": "long-term support", "PB": "production", "NFB": "new featu
 
 
 class Limit(t.NamedTuple):
-    """What rules branches out. `words` say which and why, `source` where that stands."""
+    """What rules branches out. `kind`: card, cuda, flavour or installed. `words` say why, `source` where."""
 
+    kind: str
     words: str
     source: str | None
     allows: t.Callable[[int], bool]
@@ -43,7 +45,7 @@ def word_of(wish: Section) -> str | None:
 def choose(case: Case) -> Chosen:
     word = word_of(case.wish)
     if word == KEEP:
-        version = installed(case)
+        version = case.installed
         branch = _versions.branch_of(version) if version else None
         return Chosen(branch, version, f"driver {version} is installed and stays", [])
     if word and (word == NEWEST or case.images):
@@ -55,10 +57,10 @@ def choose(case: Case) -> Chosen:
 
 def _search(case: Case, word: str) -> Chosen:
     known = limits(case)
-    fitting = [branch for branch in case.data.branches() if all(limit.allows(branch) for limit in known)]
+    fitting = allowed(case, known)
     alive = [branch for branch in fitting if not ended(case, branch)]
     if not fitting:
-        return Chosen(None, None, "no branch fits", known)
+        return Chosen(None, None, "no branch fits", _opposed(case, known))
     if not alive:
         last = max(fitting)
         return Chosen(last, None, "the newest branch that fits, though all that fit are past their end of life", [])
@@ -67,6 +69,20 @@ def _search(case: Case, word: str) -> Chosen:
     kind = TYPE_WORDS.get(str(_type(case, best)), "unknown kind")
     purpose = "that fits this host" if word == NEWEST else f"that runs CUDA {', '.join(case.images)} here"
     return Chosen(best, None, f"the {'newest' if word == NEWEST else 'oldest'} branch ({kind}) {purpose}", [])
+
+
+def allowed(case: Case, known: list[Limit]) -> list[int]:
+    """Branches that none of these limits rules out, the newest first."""
+    return [branch for branch in case.data.branches() if all(limit.allows(branch) for limit in known)]
+
+
+def _opposed(case: Case, known: list[Limit]) -> list[Limit]:
+    """Of limits that leave no branch those that do so by themselves: without any one of them a branch would fit."""
+    for limit in known:
+        rest = [other for other in known if other is not limit]
+        if not allowed(case, rest):
+            return _opposed(case, rest)
+    return known
 
 
 def rank(case: Case, branch: int) -> int:
@@ -85,7 +101,8 @@ def ended(case: Case, branch: int) -> bool:
 
 
 def limits(case: Case) -> list[Limit]:
-    return [*card_limits(case), *cuda_limits(case), *flavour_limits(case), *installed_limits(case)]
+    """What can be given up most easily comes last."""
+    return [*flavour_limits(case), *card_limits(case), *cuda_limits(case), *installed_limits(case)]
 
 
 def card_limits(case: Case) -> list[Limit]:
@@ -94,13 +111,13 @@ def card_limits(case: Case) -> list[Limit]:
         known = card.architecture
         if known and known.last_branch:
             words = f"branch {known.last_branch} is the last one for {card.words}"
-            found.append(Limit(words, known.source, _at_most(known.last_branch)))
+            found.append(Limit("card", words, known.source, _at_most(known.last_branch)))
         if known and known.first_branch:
             words = f"branch {known.first_branch} is the first one for {card.words}"
-            found.append(Limit(words, known.source, _at_least(known.first_branch)))
+            found.append(Limit("card", words, known.source, _at_least(known.first_branch)))
         if card.first_driver:
             words = f"driver {card.first_driver} is the first one for {card.words}"
-            found.append(Limit(words, card.first_source, _reaches(case, card.first_driver)))
+            found.append(Limit("card", words, card.first_source, _reaches(case, card.first_driver)))
     return found
 
 
@@ -110,7 +127,7 @@ def _reaches(case: Case, version: str) -> t.Callable[[int], bool]:
     def allows(branch: int) -> bool:
         line = case.data.branch(branch)
         newest = line.newest if line and line.newest else str(branch)
-        return _compat.reach(newest) >= _compat.reach(version)
+        return reach(newest) >= reach(version)
 
     return allows
 
@@ -131,13 +148,12 @@ def cuda_limits(case: Case) -> list[Limit]:
 
 def _cuda_limit(case: Case, words: str, version: str) -> Limit:
     known = case.data.cuda(version)
-    needed = known.needed if known else None
-    says = f"{words} needs driver {needed.value} or newer" if needed else f"nothing is known of {words}"
-    return Limit(says, needed.source if needed else None, _runs(case, version))
-
-
-def _runs(case: Case, cuda: str) -> t.Callable[[int], bool]:
-    return lambda branch: case.data.cuda_runs_on(branch, cuda).ok is not False
+    if known is None:
+        return Limit("cuda", f"nothing is known of {words}", None, lambda branch: True)
+    needed = known.needed
+    least = _versions.order(needed.value)
+    says = f"{words} needs driver {needed.value} or newer"
+    return Limit("cuda", says, needed.source, lambda branch: reach(branch) >= least)
 
 
 def flavour_limits(case: Case) -> list[Limit]:
@@ -146,7 +162,7 @@ def flavour_limits(case: Case) -> list[Limit]:
     if only not in ("open", "proprietary"):
         return []
     words = f"not every branch has {only} kernel modules, which this host needs"
-    return [Limit(words, None, lambda branch: only in case.data.flavours(branch))]
+    return [Limit("flavour", words, None, lambda branch: only in case.data.flavours(branch))]
 
 
 def flavour_of_cards(case: Case) -> str | None:
@@ -156,27 +172,9 @@ def flavour_of_cards(case: Case) -> str | None:
 
 
 def installed_limits(case: Case) -> list[Limit]:
-    before = installed(case)
+    before = case.installed
     branch = _versions.branch_of(before) if before else None
     if branch is None or case.allows_downgrade:
         return []
     words = f"driver {before} is installed, and nothing allows a downgrade"
-    return [Limit(words, None, _at_least(branch))]
-
-
-def metapackages(case: Case) -> dict[str, str]:
-    """Installed packages that stand for a whole driver, with the driver's version."""
-    names = {
-        package.name
-        for branch in case.data.branches()
-        for flavour in ("open", "proprietary")
-        for package in case.data.driver_packages(case.manager, branch, flavour, text(case.platform, "version"))
-        if package.pinned
-    }
-    return {name: str(case.package_version(name)) for name in sorted(names) if name in case.packages}
-
-
-def installed(case: Case) -> str | None:
-    """The version that is installed, loaded or not."""
-    known = [text(case.driver, "on_disk"), text(case.driver, "userland"), *metapackages(case).values()]
-    return next((version for version in known if version), None)
+    return [Limit("installed", words, None, _at_least(branch))]

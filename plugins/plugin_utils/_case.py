@@ -19,6 +19,8 @@ Section = Mapping[str, t.Any]
 
 # A role that finds this file on a host has installed the driver there; see roles/nvidia_driver/vars/main.yml.
 PIN_FILE = "/etc/apt/preferences.d/kubegpu-nvidia-driver"
+# The kernel's driver of devices that are handed on to virtual machines.
+PASSED_ON = "vfio-pci"
 
 
 def part(value: t.Any, *keys: str) -> Section:
@@ -117,6 +119,25 @@ class Case:
         return _versions.upstream(str(line["version"])) if line else None
 
     @cached_property
+    def metapackages(self) -> dict[str, str]:
+        """Installed packages that stand for a whole driver, with the driver's version."""
+        release = text(self.platform, "version")
+        names = {
+            package.name
+            for branch in self.data.branches()
+            for flavour in ("open", "proprietary")
+            for package in self.data.driver_packages(self.manager, branch, flavour, release)
+            if package.pinned
+        }
+        return {name: str(self.package_version(name)) for name in sorted(names) if name in self.packages}
+
+    @cached_property
+    def installed(self) -> str | None:
+        """The version of the driver that is installed, loaded or not."""
+        known = [text(self.driver, "on_disk"), text(self.driver, "userland"), *self.metapackages.values()]
+        return next((version for version in known if version), None)
+
+    @cached_property
     def line(self) -> Section | None:
         """The data's line of this distribution."""
         return self.data.platform(text(self.platform, "id"), text(self.platform, "version"))
@@ -131,8 +152,15 @@ class Case:
 
     @cached_property
     def cards(self) -> list[Card]:
-        """The GPUs. A bridge or an audio device beside a GPU is none."""
-        return [self._card(device) for device in self.devices if is_gpu(device)]
+        """The GPUs that a driver here is for: no audio device beside a GPU, and none that virtual machines have."""
+        mine = [device for device in self.devices if is_gpu(device) and device.get("driver") != PASSED_ON]
+        return [self._card(device) for device in mine]
+
+    @cached_property
+    def passed_on(self) -> list[str]:
+        """Addresses of the GPUs that virtual machines have, or are to have."""
+        mine = [device for device in self.devices if is_gpu(device) and device.get("driver") == PASSED_ON]
+        return [text(device, "address") or "a card" for device in mine]
 
     def _card(self, device: Section) -> Card:
         name, id_ = text(device, "architecture"), text(device, "device")

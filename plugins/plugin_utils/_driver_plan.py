@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._branch_choice import installed, metapackages
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, text
 
 # Drivers of the kernel's own that claim an NVIDIA card; ours can only take over after a reboot.
@@ -103,12 +102,12 @@ def _package(package: _compat.Package, pin: str) -> dict[str, t.Any]:
 
 def there(case: Case) -> str | None:
     """The driver that is on the host now, installed or only still loaded."""
-    return installed(case) or text(case.driver, "loaded")
+    return case.installed or text(case.driver, "loaded")
 
 
 def version_to_be(case: Case, wanted: Target) -> str | None:
     """The version that the host has after the plan: what is there if that will do, or the newest that is known."""
-    before = installed(case)
+    before = case.installed
     if wanted.version or wanted.is_met_by(before):
         return wanted.version or before
     line = case.data.branch(wanted.branch)
@@ -151,7 +150,7 @@ def _value(action: str, reason: str, **other: t.Any) -> dict[str, t.Any]:
 
 def _action(case: Case, wanted: Target) -> tuple[str, str]:
     if _missing(case, wanted):
-        before = installed(case)
+        before = case.installed
         if before is None:
             return "install", f"no driver is installed; {wanted.words} is wanted"
         return "change", f"driver {before} is installed; {wanted.words} is wanted"
@@ -233,13 +232,13 @@ def _absent(case: Case) -> dict[str, t.Any]:
     gone = driver_packages(case)
     loaded = text(case.driver, "loaded")
     disruption = ("unload", f"driver {loaded} is loaded") if loaded else ("none", None)
-    reason = f"driver {installed(case)} was installed by this collection" if gone else "only files of ours are left"
+    reason = f"driver {case.installed} was installed by this collection" if gone else "only files of ours are left"
     return _value("absent", reason, remove=gone, disruption=disruption[0], disruption_reason=disruption[1])
 
 
 def driver_packages(case: Case) -> list[str]:
     """Installed packages that belong to the driver: all have its version, but for the one that pins a branch."""
-    known = set(metapackages(case).values())
+    known = set(case.metapackages.values())
     known.update(filter(None, [text(case.driver, "on_disk")]))
     return [
         name

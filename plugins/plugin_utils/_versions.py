@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 Minor = tuple[int, int]
 
@@ -21,6 +22,7 @@ def branch_of(version: str) -> int | None:
     return int(found.group()) if found else None
 
 
+@lru_cache(maxsize=4096)
 def order(version: str) -> tuple[int, ...]:
     """To compare versions by: 580.95.05 is older than 580.105.08."""
     return tuple(int(number) for number in re.findall(r"\d+", version))

@@ -48,8 +48,8 @@ def kubelet_gates(case: Case, planned: Planned) -> Findings:
     """A kubelet does not start with a gate that it does not know."""
     if not _is_node(case):
         return
-    config = _config(case) or {}
-    gates: dict[str, t.Any] = {**part(config, "featureGates"), **part(case.kubelet, "feature_gates")}
+    in_force = {name: value for name, value in part(case.kubelet, "feature_gates").items() if value is not None}
+    gates: dict[str, t.Any] = {**part(_config(case) or {}, "featureGates"), **in_force}
     judgement = _kubelet_gates.judge(gates, _kubernetes(case), case.data)
     if judgement.refused:
         found = "; ".join(judgement.refused)

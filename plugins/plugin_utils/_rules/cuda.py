@@ -71,8 +71,7 @@ def _too_old(case: Case, planned: Planned, rule: str, what: str, cuda: str) -> R
 
 def _newer_driver(case: Case, planned: Planned, cuda: str) -> str | None:
     """The branch to ask for instead, if one runs this CUDA and serves the cards."""
-    limits = _branch_choice.limits(case)
-    fitting = [branch for branch in case.data.branches() if all(limit.allows(branch) for limit in limits)]
+    fitting = _branch_choice.allowed(case, _branch_choice.limits(case))
     alive = [branch for branch in fitting if not _branch_choice.ended(case, branch)]
     if not fitting:
         return None
@@ -100,7 +99,8 @@ def _dropped(cuda: str, cards: list[Card]) -> Refusal:
     last = _last(cards)
     reason = f"An image with CUDA {cuda} has nothing for {_words(cards)}, for which CUDA {last} is the last one"
     way_out = f"run images with CUDA {last} or older on this host"
-    return refuse("cuda-without-card", _words(cards), f"CUDA {cuda}", way_out, reason, cards[0].source)
+    source = next((card.architecture.source for card in cards if card.architecture), None)
+    return refuse("cuda-without-card", _words(cards), f"CUDA {cuda}", way_out, reason, source)
 
 
 def older_than_cards(case: Case, planned: Planned) -> Findings:

@@ -8,8 +8,17 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._branch_choice import KEEP, NEEDED, NEWEST, WORDS, Limit
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._branch_choice import (
+    KEEP,
+    NEEDED,
+    NEWEST,
+    WORDS,
+    Limit,
+    allowed,
+    limits,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.cards import are_mixed
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import (
     Finding,
     Findings,
@@ -49,30 +58,40 @@ def needed_by_nothing(case: Case, planned: Planned) -> Findings:
 def no_branch_fits(case: Case, planned: Planned) -> Findings:
     """Of cards that no driver serves together another rule tells."""
     against = planned.chosen.against if planned.chosen else []
-    if not against or not _allowed(case, _branch_choice.card_limits(case)):
+    if not against or are_mixed(case):
         return
     found = "; ".join(limit.words for limit in against)
     source = next((limit.source for limit in against if limit.source), None)
     reason = f"No branch of the driver fits: {found}"
-    yield refuse("no-branch-fits", found, str(text(case.wish, "branch")), _relax(case), reason, source)
+    yield refuse("no-branch-fits", found, str(text(case.wish, "branch")), _relax(case, against), reason, source)
 
 
-def _allowed(case: Case, limits: list[Limit]) -> list[int]:
-    return [branch for branch in case.data.branches() if all(limit.allows(branch) for limit in limits)]
-
-
-def _relax(case: Case) -> str:
-    """The mildest of the limits without which a branch would fit."""
-    cards, cuda = _branch_choice.card_limits(case), _branch_choice.cuda_limits(case)
-    flavour, installed = _branch_choice.flavour_limits(case), _branch_choice.installed_limits(case)
-    if _allowed(case, cards + cuda + flavour):
+def _relax(case: Case, against: list[Limit]) -> str:
+    """What to give up so that a branch fits: the mildest of what is opposed."""
+    kinds = {limit.kind for limit in against}
+    if "installed" in kinds:
         return "allow the downgrade with nvidia_driver_allow_downgrade: true"
-    if cuda and _allowed(case, cards + flavour + installed):
-        best = max(_allowed(case, cards + flavour + installed))
-        return f"use CUDA {case.data.newest_cuda(best)} or older in nvidia_driver_cuda_images and cuda_versions"
-    if flavour and _allowed(case, cards + cuda):
+    if "cuda" in kinds:
+        rest = allowed(case, [limit for limit in limits(case) if limit.kind != "cuda"])
+        cuda = _newest_cuda(case, max(rest)) if rest else None
+        return f"use CUDA {cuda or 'of an older version'} or older in nvidia_driver_cuda_images and cuda_versions"
+    if case.wish.get("flavour") not in (None, "", "auto"):
         return "set nvidia_driver_flavour to auto"
-    return "name a branch in nvidia_driver_branch, and give up what speaks against it"
+    return "take one of these cards out of the host"
+
+
+def _newest_cuda(case: Case, branch: int) -> str | None:
+    """The newest CUDA whose programs run on a branch and on the cards here."""
+    last = [card.architecture.cuda_last for card in case.cards if card.architecture and card.architecture.cuda_last]
+    end = min(map(_versions.order, last), default=None)
+    return next(
+        (
+            cuda
+            for cuda in case.data.cudas()
+            if case.data.cuda_runs_on(branch, cuda).ok and (end is None or _versions.order(cuda) <= end)
+        ),
+        None,
+    )
 
 
 def version_of_the_branch(case: Case, planned: Planned) -> Findings:
@@ -101,7 +120,7 @@ def bad_flavour(case: Case, planned: Planned) -> Findings:
 
 
 def downgrade(case: Case, planned: Planned) -> Findings:
-    target, before = planned.target, _branch_choice.installed(case)
+    target, before = planned.target, case.installed
     if target is None or before is None or target.kept or target.is_met_by(before) or case.allows_downgrade:
         return
     if _versions.order(before) < _versions.order(target.version or str(target.branch)):
@@ -128,7 +147,7 @@ def past_its_end(case: Case, planned: Planned) -> Findings:
 
 def _younger(case: Case, branch: int) -> int | None:
     """The branch that `newest` would mean here."""
-    alive = [other for other in _allowed(case, _branch_choice.limits(case)) if not _branch_choice.ended(case, other)]
+    alive = [other for other in allowed(case, limits(case)) if not _branch_choice.ended(case, other)]
     ranked = [other for other in alive if other > branch]
     return max(ranked, key=lambda other: (_branch_choice.rank(case, other), other), default=None)
 

@@ -27,6 +27,11 @@ def no_hardware(case: Case, planned: Planned) -> Findings:
         yield refuse("no-nvidia-hardware", "an unreadable PCI bus", "an NVIDIA GPU", "see why on the host", reason)
     elif case.facts.get("pci") is None:
         yield "It is not known whether this host has an NVIDIA GPU: the facts say nothing of its PCI bus."
+    elif case.passed_on:
+        found = ", ".join(case.passed_on)
+        way_out = "take the host out of the play, or give it a card back (driverctl unset-override)"
+        reason = f"Virtual machines have all GPUs of this host ({found}, by vfio-pci)"
+        yield refuse("no-nvidia-hardware", f"{found} with vfio-pci", "an NVIDIA GPU", way_out, reason)
     else:
         way_out = "take the host out of the play, or see that the card is seated and passed through to this machine"
         reason = "This host has no NVIDIA GPU on its PCI bus"

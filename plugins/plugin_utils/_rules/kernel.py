@@ -81,9 +81,9 @@ def rivals(case: Case, planned: Planned) -> Findings:
 
 
 def passed_through(case: Case, planned: Planned) -> Findings:
-    held = [text(card, "address") or "a card" for card in case.devices if card.get("driver") == "vfio-pci"]
-    if held and case.wants_driver:
-        yield f"A virtual machine has, or is to have, {', '.join(held)} (vfio-pci): NVIDIA's driver does not get it."
+    if case.passed_on and case.cards and case.wants_driver:
+        found = ", ".join(case.passed_on)
+        yield f"Virtual machines have, or are to have, {found} (vfio-pci): NVIDIA's driver here is not for them."
 
 
 RULES: tuple[Rule, ...] = (secure_boot, direct_storage, headers, next_boot, rivals, passed_through)

@@ -9,61 +9,37 @@ import copy
 import typing as t
 
 import pytest
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._driver_plan import PIN_FILE
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _plan, _rules
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
-from hypothesis import given
+from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
+    B200,
+    BRIDGE,
+    DATA,
+    GH200,
+    H100,
+    K80,
+    NVSWITCH,
+    P100,
+    RUBIN,
+    T4,
+    TODAY,
+    V100,
+    Facts,
+    Wishes,
+    card,
+    from_distribution,
+    host,
+    toolkit,
+    wish,
+    with_cuda,
+    with_driver,
+)
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-Facts = dict[str, t.Any]
-
-
-def host(**other: t.Any) -> Facts:
-    """A bare Debian 12 with one H100; synthetic."""
-    facts: Facts = {
-        "platform": {
-            "id": "debian",
-            "version": "12",
-            "name": "Debian GNU/Linux 12 (bookworm)",
-            "architecture": "x86_64",
-            "package_manager": "apt",
-            "uid": 0,
-        },
-        "pci": [{"address": "0000:1b:00.0", "class": "030200", "device": "2330", "driver": None}],
-        "driver": dict.fromkeys(("loaded", "flavour", "userland", "on_disk", "on_disk_flavour", "mismatch")),
-        "cuda": {"toolkits": [], "default": None},
-        "packages": {"containerd": {"version": "1.6.20~ds1-1", "held": False}},
-        "files": {},
-        "sources": {"pci": {"ok": True, "reason": None}},
-    }
-    for key, value in other.items():
-        facts[key] = {**facts[key], **value} if isinstance(value, dict) else value
-    return facts
-
-
-def with_driver(version: str, modules: str = "open", **driver: t.Any) -> Facts:
-    """The same host after the role has installed a driver there."""
-    branch = int(version.split(".")[0])
-    names = [package.name for package in _compat.driver_packages("apt", branch, modules)]
-    packages = {name: {"version": f"{version}-1", "held": False} for name in [*names, "libnvidia-ml1", "libcuda1"]}
-    parts = {"loaded": version, "flavour": modules, "userland": version, "on_disk": version, "on_disk_flavour": modules}
-    return host(packages=packages, driver={**parts, **driver}, files={PIN_FILE: "0" * 64})
-
-
-def wish(branch: str = "580", **other: t.Any) -> dict[str, t.Any]:
-    return {"driver": {"state": "present", "branch": branch, "version": "", "flavour": "auto", **other}}
-
-
 ABSENT = wish(state="absent")
-NOUVEAU = {"pci": [{"address": "0000:1b:00.0", "class": "030200", "driver": "nouveau"}]}
-
-
-def card(device: t.Any, class_: str = "030200") -> Facts:
-    return {"address": "0000:3b:00.0", "class": class_, "device": device, "driver": None}
-
-
+NOUVEAU = {"pci": [{**H100, "driver": "nouveau"}]}
 PINNING = ["nvidia-driver-pinning-595"]
-V100, T4, H100 = card("1db6"), card("1eb8"), card("2330")
 
 DRIVER = {
     # name: (facts, wishes, action, disruption, packages to install or to remove)
@@ -81,7 +57,7 @@ DRIVER = {
     "one old card decides for all": (host(pci=[H100, V100]), wish(), "install", "load", ["cuda-drivers-580=580.*"]),
     "Turing has open modules": (host(pci=[T4]), wish("595"), "install", "load", ["nvidia-open=595.*", *PINNING]),
     "an old device that is no GPU": (
-        host(pci=[H100, card("1ad8", "068000")]),
+        host(pci=[H100, {**card("1ad8", None), "class": "068000", "kind": "other"}]),
         wish("595"),
         "install",
         "load",
@@ -113,11 +89,29 @@ DRIVER = {
         "reboot",
         ["nvidia-open-580=580.*"],
     ),
-    "not loaded": (with_driver("580.95.05", loaded=None, flavour=None), wish(), "load", "load", []),
-    "an older one still loaded": (with_driver("580.95.05", loaded="570.211.01"), wish(), "reboot", "reboot", []),
-    "no module on disk": (with_driver("580.95.05", on_disk=None, loaded=None), wish(), "install", "load", []),
-    "libraries of another version": (with_driver("580.95.05", userland="580.178.04"), wish(), "install", "none", []),
-    "NVML does not answer": (with_driver("580.95.05", userland=None), wish(), "install", "none", []),
+    "not loaded": (with_driver("580.95.05", driver={"loaded": None, "flavour": None}), wish(), "load", "load", []),
+    "an older one still loaded": (
+        with_driver("580.95.05", driver={"loaded": "570.211.01"}),
+        wish(),
+        "reboot",
+        "reboot",
+        [],
+    ),
+    "no module on disk": (
+        with_driver("580.95.05", driver={"on_disk": None, "loaded": None}),
+        wish(),
+        "install",
+        "load",
+        [],
+    ),
+    "libraries of another version": (
+        with_driver("580.95.05", driver={"userland": "580.178.04"}),
+        wish(),
+        "install",
+        "none",
+        [],
+    ),
+    "NVML does not answer": (with_driver("580.95.05", driver={"userland": None}), wish(), "install", "none", []),
     "nothing of ours to remove": (host(), ABSENT, "none", "none", []),
     "somebody else's driver is not removed": (
         host(packages={"nvidia-driver": {"version": "535.1-1"}}, driver={"on_disk": "535.1"}),
@@ -134,24 +128,37 @@ DRIVER = {
         ["libcuda1", "libnvidia-ml1", "nvidia-open-580"],
     ),
     "ours is removed, from 590": (
-        with_driver("595.91.07", loaded=None),
+        with_driver("595.91.07", driver={"loaded": None}),
         ABSENT,
         "absent",
         "none",
         ["libcuda1", "libnvidia-ml1", "nvidia-driver-pinning-595", "nvidia-open"],
     ),
-    "not asked for": (with_driver("580.95.05"), {}, "none", None, []),
+    "not asked for": (with_driver("580.95.05"), {}, "none", "none", []),
+    "a downgrade that is allowed": (
+        with_driver("595.91.07"),
+        wish(allow_downgrade=True),
+        "change",
+        "reboot",
+        ["nvidia-open-580=580.*"],
+    ),
+    "another branch, renamed": (
+        with_driver("580.95.05"),
+        wish("595"),
+        "change",
+        "reboot",
+        ["nvidia-open=595.*", *PINNING],
+    ),
 }
 
 
 @pytest.mark.parametrize("facts, wishes, action, disruption, packages", DRIVER.values(), ids=DRIVER.keys())
-def test_driver(
-    facts: Facts, wishes: dict[str, t.Any], action: str, disruption: str | None, packages: list[str]
-) -> None:
+def test_driver(facts: Facts, wishes: Wishes, action: str, disruption: str, packages: list[str]) -> None:
     before = copy.deepcopy((facts, wishes))
     value = plan(facts, wishes)
     driver = value["driver"]
-    assert (driver["action"], driver.get("disruption")) == (action, disruption), driver["reason"]
+    assert (driver["action"], driver["disruption"]) == (action, disruption), driver["reason"]
+    assert bool(driver["disruption_reason"]) is (disruption != "none")
     if packages and action == "absent":
         assert driver["remove"] == packages
     elif packages:
@@ -159,175 +166,6 @@ def test_driver(
     assert value["refusals"] == []
     assert bool(value["summary"]) is (action != "none")
     assert (facts, wishes) == before, "a plan changes nothing"
-
-
-@pytest.mark.parametrize("device", [None, "", "1d", "zzzz", "11db6", 7606, "0x1db6"])
-def test_a_device_id_that_says_nothing_decides_nothing(device: t.Any) -> None:
-    value = plan(host(pci=[card(device)]), wish(flavour="auto"))
-    assert value["driver"]["flavour"] == "open" and not value["refusals"]
-    without = {key: value for key, value in card(device).items() if key != "device"}
-    assert not plan(host(pci=[without]), wish("595", flavour="open"))["refusals"]
-
-
-def test_the_reason_for_a_flavour_names_the_card_and_the_source() -> None:
-    reason = plan(host(pci=[V100]), wish())["driver"]["flavour_reason"]
-    assert "0000:3b:00.0 (1db6) is older than Turing" in reason and "kernel-modules" in reason
-
-
-SOURCES = "/etc/apt/sources.list.d"
-KEYRING = {f"{SOURCES}/cuda-debian12-x86_64.list": "0" * 64}
-OURS = {f"{SOURCES}/kubegpu-nvidia-cuda.sources": "0" * 64}
-UBUNTU = {"id": "ubuntu", "version": "24.10", "name": "Ubuntu 24.10"}
-REFUSED = {
-    # name: (facts, wishes, rules, words of the sentence)
-    "no GPU": (host(pci=[]), wish(), ["no-nvidia-hardware"], "has no NVIDIA GPU"),
-    "only a bridge": (host(pci=[{"class": "068000"}]), wish(), ["no-nvidia-hardware"], "has no NVIDIA GPU"),
-    "an unreadable bus": (
-        host(pci=[], sources={"pci": {"ok": False, "reason": "no /sys"}}),
-        wish(),
-        ["no-nvidia-hardware"],
-        "no /sys",
-    ),
-    "no GPU, but none is needed": (host(pci=[]), {"cuda": {"versions": ["13.0"]}}, [], ""),
-    "another distribution": (
-        host(platform={"id": "arch", "version": None, "name": "Arch Linux"}),
-        wish(),
-        ["unsupported-platform"],
-        "roles/nvidia_driver/vars/arch.yml",
-    ),
-    "another release": (host(platform=UBUNTU), wish(), ["unsupported-platform"], "Ubuntu 24.10"),
-    "another machine": (
-        host(platform={"architecture": "ppc64le"}),
-        wish(),
-        ["unsupported-platform"],
-        "ppc64le is not supported",
-    ),
-    "a point release": (host(platform={"version": "12.12"}), wish(), [], ""),
-    "not root": (host(platform={"uid": 1000}), wish(), ["not-root"], "become: true"),
-    "no TLS": (host(), {"mirror": "http://mirror"}, ["mirror-without-tls"], "kubegpu_mirror"),
-    "no TLS, the toolkit's mirror": (
-        host(),
-        {"mirror": "https://mirror", "toolkit": {"mirror": "http://other"}},
-        ["mirror-without-tls"],
-        "The mirror http://other is not",
-    ),
-    "credentials": (host(), {"mirror": "https://me:secret@mirror/x"}, ["mirror-with-credentials"], "auth.conf.d"),
-    "a user alone": (host(), {"mirror": "https://secret@mirror"}, ["mirror-with-credentials"], "auth.conf.d"),
-    "credentials, the toolkit's mirror": (
-        host(),
-        {"mirror": "https://mirror", "toolkit": {"mirror": "https://me:secret@other"}},
-        ["mirror-with-credentials"],
-        "auth.conf.d",
-    ),
-    "credentials without TLS": (
-        host(),
-        {"mirror": "http://me:secret@mirror"},
-        ["mirror-without-tls", "mirror-with-credentials"],
-        "The mirror http://mirror is not",
-    ),
-    "credentials without a scheme": (
-        host(),
-        {"mirror": "me:secret@mirror"},
-        ["mirror-without-tls", "mirror-with-credentials"],
-        "The mirror mirror is not",
-    ),
-    "an @ in the path": (host(), {"mirror": "https://mirror/a@b"}, [], ""),
-    "somebody else's source": (host(files=KEYRING), wish(), ["foreign-source"], "apt purge cuda-keyring"),
-    "somebody else's source beside ours": (
-        host(files={**OURS, **KEYRING}),
-        {"cuda": {"versions": ["13.0"]}},
-        ["foreign-source"],
-        f"{SOURCES}/cuda-debian12-x86_64.list is not by this collection",
-    ),
-    "somebody else's source of the toolkit": (
-        host(files={f"{SOURCES}/nvidia-container-toolkit.list": "0" * 64}),
-        {"toolkit": {"version": ""}},
-        ["foreign-source"],
-        "nvidia-container-toolkit.list",
-    ),
-    "ours only": (host(files=OURS), {**wish(), "toolkit": {}}, [], ""),
-    "a source that apt does not read": (host(files={f"{SOURCES}/cuda.list.save": "0" * 64}), wish(), [], ""),
-    "somebody else's source, all absent": (
-        host(files=KEYRING),
-        {**ABSENT, "cuda": {"state": "absent", "versions": ["13.0"]}, "toolkit": {"state": "absent"}},
-        [],
-        "",
-    ),
-    "somebody else's source, no toolkit wished": (host(files=KEYRING), {"cuda": {"versions": []}}, [], ""),
-    "open modules for Volta": (
-        host(pci=[H100, V100]),
-        wish(flavour="open"),
-        ["open-modules-old-card"],
-        "no open kernel modules for 0000:3b:00.0 (1db6): older than Turing",
-    ),
-    "a branch past Volta": (host(pci=[V100]), wish("590"), ["branch-past-card"], "set nvidia_driver_branch to 580"),
-    "a version past Volta": (host(pci=[V100]), wish("", version="595.45.04"), ["branch-past-card"], "Branch 595"),
-    "both for Volta": (
-        host(pci=[V100]),
-        wish("595", flavour="open"),
-        ["open-modules-old-card", "branch-past-card"],
-        "architecture-matrix",
-    ),
-    "Volta leaves": (host(pci=[V100]), wish("595", state="absent", flavour="open"), [], ""),
-    "unknown branch": (host(), wish("999"), ["unknown-branch"], "Driver branch 999 is not known"),
-    "no branch": (host(), wish(""), ["unknown-branch"], "nvidia_driver_branch"),
-    "version alone": (host(), wish("", version="580.95.05"), [], ""),
-    "version of another branch": (
-        host(),
-        wish(version="570.211.01"),
-        ["version-not-in-branch"],
-        "set nvidia_driver_branch to 570 as well",
-    ),
-    "half a version": (host(), wish(version="580"), ["bad-version"], "such as 580.95.05"),
-    "downgrade of the branch": (with_driver("595.91.07"), wish(), ["downgrade"], "nvidia_driver_state: absent"),
-    "downgrade of the version": (
-        with_driver("580.105.08"),
-        wish(version="580.95.05"),
-        ["downgrade"],
-        "Driver 580.105.08 is installed and newer",
-    ),
-    "not by a package": (host(driver={"on_disk": "580.95.05"}), wish(), ["foreign-driver"], "nvidia-uninstall"),
-    "a default that nobody asked for": (
-        host(),
-        {"cuda": {"versions": ["12.8"], "default": "13.0"}},
-        ["default-toolkit"],
-        "add 13.0 to cuda_versions",
-    ),
-    "a number that was not quoted": (host(), {"cuda": {"versions": [13]}}, ["bad-cuda-version"], "in quotes"),
-    "no node": (
-        host(),
-        {**wish(), "cluster": {"node": "gpu1", "registered": False}},
-        ["node-not-registered"],
-        "The cluster has no node gpu1",
-    ),
-    "all reasons at once": (
-        host(pci=[], platform={"uid": 1000, "id": "arch"}),
-        {**wish("999"), "cluster": {"node": "gpu1", "registered": False}},
-        ["no-nvidia-hardware", "unsupported-platform", "not-root", "unknown-branch", "node-not-registered"],
-        "",
-    ),
-}
-
-
-@pytest.mark.parametrize("facts, wishes, rules, words", REFUSED.values(), ids=REFUSED.keys())
-def test_refused(facts: Facts, wishes: dict[str, t.Any], rules: list[str], words: str) -> None:
-    refusals = plan(facts, wishes)["refusals"]
-    assert [refusal["rule"] for refusal in refusals] == rules
-    assert words in " ".join(refusal["sentence"] for refusal in refusals)
-    assert "secret" not in str(refusals), "credentials are not repeated"
-    for refusal in refusals:
-        assert all(refusal.values()), "found, wanted and the way out are always named"
-        assert refusal["way_out"] in refusal["sentence"] and refusal["sentence"].endswith(".")
-
-
-def toolkit(version: str) -> dict[str, str]:
-    return {"version": version, "path": f"/usr/local/cuda-{version}"}
-
-
-def with_cuda(*versions: str, default: str | None = None) -> Facts:
-    packages = {f"cuda-toolkit-{version.replace('.', '-')}": {"version": f"{version}.2-1"} for version in versions}
-    path = f"/usr/local/cuda-{default}" if default else None
-    return host(packages=packages, cuda={"toolkits": [toolkit(version) for version in versions], "default": path})
 
 
 CUDA = {
@@ -419,25 +257,176 @@ def test_repository_is_kept_while_somebody_needs_it(facts: Facts, wishes: dict[s
     assert plan(facts, wishes)["repository"]["needed"] is needed
 
 
+CARDS = [None, K80, P100, V100, T4, H100, B200, GH200, RUBIN, NVSWITCH, BRIDGE, card("ffff", None)]
+CUDAS = [*DATA.cudas(), "8.0.61", "8.0.44", "9.2.88", "12.8.1", "99.9"]
+BRANCHES = [*map(str, DATA.branches()), "newest", "needed", "keep", "999", ""]
+
+
+def installed_by(planned: dict[str, t.Any], facts: Facts) -> Facts:
+    """The host after the role has done what was planned, as far as the driver goes."""
+    driver = planned["driver"]
+    if driver["action"] not in ("install", "change"):
+        return facts
+    version = driver["version"] or driver["version_expected"] or f"{driver['branch']}.299.01"
+    return with_driver(version, driver["flavour"], pci=facts["pci"])
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> Facts:
+    cards = [found for found in draw(st.lists(st.sampled_from(CARDS), min_size=1, max_size=3)) if found]
+    branch, flavour = draw(st.sampled_from(DATA.branches())), draw(st.sampled_from(["open", "proprietary"]))
+    bare, ours = host(pci=cards), with_driver(f"{branch}.95.05", flavour, pci=cards)
+    return draw(st.sampled_from([bare, ours, {**from_distribution(f"{branch}.95.05"), "pci": cards}]))
+
+
+@st.composite
+def wished(draw: st.DrawFn) -> Wishes:
+    branch = draw(st.sampled_from(BRANCHES))
+    version = f"{branch}.{draw(st.integers(1, 299))}.01" if branch.isdigit() and draw(st.booleans()) else ""
+    return wish(
+        branch,
+        version=version,
+        flavour=draw(st.sampled_from(["auto", "auto", "open", "proprietary"])),
+        cuda_images=draw(st.lists(st.sampled_from(CUDAS), max_size=2)),
+        allow_downgrade=draw(st.booleans()),
+        gds=draw(st.booleans()),
+        today=draw(st.sampled_from([TODAY, "2025-03-01", "2027-06-01", None])),
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(facts=hosts(), wishes=wished())
+def test_planning_again_from_the_planned_state_asks_for_nothing(facts: Facts, wishes: Wishes) -> None:
+    planned = plan(facts, wishes)
+    if planned["refusals"]:
+        return
+    again = plan(installed_by(planned, facts), wishes)
+    assert again["refusals"] == []
+    assert (again["driver"]["action"], again["summary"]) == ("none", [])
+    assert (again["driver"]["branch"], again["driver"]["flavour"]) == (
+        planned["driver"]["branch"],
+        planned["driver"]["flavour"],
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(facts=hosts(), wishes=wished())
+def test_a_refusal_names_a_way_out_and_a_plan_without_one_names_a_branch(facts: Facts, wishes: Wishes) -> None:
+    planned = plan(facts, wishes)
+    for refusal in planned["refusals"]:
+        assert all(value for key, value in refusal.items() if key != "source"), refusal
+        assert refusal["way_out"] in refusal["sentence"] and refusal["sentence"].endswith(".")
+        assert refusal["source"] is None or refusal["source"] in refusal["sentence"]
+    assert planned["refusals"] or planned["driver"]["branch"], "nothing is left undecided in silence"
+
+
+@settings(max_examples=300, deadline=None)
 @given(
-    branch=st.sampled_from([str(branch) for branch in _compat.branches()]),
-    minor=st.integers(1, 299),
-    exact=st.booleans(),
-    flavour=st.sampled_from(["auto", "open", "proprietary"]),
+    older=st.tuples(st.sampled_from(DATA.branches()), st.integers(0, 299), st.integers(0, 99)),
+    newer=st.tuples(st.sampled_from(DATA.branches()), st.integers(0, 299), st.integers(0, 99)),
+    cuda=st.sampled_from(CUDAS),
 )
-def test_planning_again_from_the_planned_state_asks_for_nothing(
-    branch: str, minor: int, exact: bool, flavour: str
+def test_a_newer_driver_never_loses_a_cuda_version(
+    older: tuple[int, int, int], newer: tuple[int, int, int], cuda: str
 ) -> None:
-    version = f"{branch}.{minor}.01"
-    wishes = wish(branch, version=version if exact else "", flavour=flavour)
-    planned = plan(host(), wishes)
-    assert planned["driver"]["action"] == "install" and not planned["refusals"]
-    again = plan(with_driver(version, planned["driver"]["flavour"]), wishes)
-    assert again["driver"]["action"] == "none" and not again["refusals"] and not again["summary"]
+    older, newer = sorted([older, newer])
+    old, new = ("{}.{:02}.{:02}".format(*numbers) for numbers in (older, newer))
+    runs = [
+        plan(from_distribution(version), wish("keep", cuda_images=[cuda]))["cuda_images"][0] for version in (old, new)
+    ]
+    assert not (runs[0]["runs"] and not runs[1]["runs"]), runs
+    assert not (runs[0]["full"] and not runs[1]["full"]), runs
 
 
-def test_facts_of_which_nothing_could_be_read_are_refused_not_guessed() -> None:
+COMPLETE = with_driver(
+    "580.95.05",
+    pci=[H100, NVSWITCH],
+    platform={
+        "secure_boot": False,
+        "cgroup_version": 1,
+        "kernel": {"running": "6.1.0-40-amd64", "newest": "6.1.0-41-amd64", "next_boot": "6.1.0-41-amd64"},
+        "kernels": [{"release": "6.1.0-41-amd64", "headers": False}],
+        "reboot": {"pending": True, "reasons": ["a kernel"]},
+        "filesystems": {"/usr": {"mount": "/usr", "total_mib": 9, "available_mib": 9}},
+    },
+    driver={
+        "installed_by": "repo",
+        "next_boot": {"kernel": "6.1.0-41-amd64", "version": None, "flavour": None},
+        "holders": [{"pid": 1, "name": "python3", "unit": None, "container": None, "devices": []}],
+        "fabric_manager": {"present": True, "version": "580.95.05", "active": True},
+        "imex": {"present": True, "version": "580.95.05", "active": True},
+    },
+    container={"containerd": {"present": True, "version": "1.7.30"}, "docker": {"present": True}},
+    kubelet={"version": "1.36.3", "config_text": "featureGates: {AllAlpha: true}", "feature_gates": {"AllAlpha": True}},
+)
+FULL = {
+    **wish("newest", cuda_images=["12.8"], gds=True, kubernetes={"version": "1.38.0"}),
+    "cuda": {"versions": ["13.0"], "default": "13.0"},
+    "toolkit": {"version": "1.20.0"},
+    "cluster": {"node": "gpu1", "registered": False},
+}
+
+
+def places(value: t.Any, path: tuple[t.Any, ...] = ()) -> t.Iterator[tuple[t.Any, ...]]:
+    """The way to everything in nested facts."""
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in steps:
+        yield (*path, key)
+        yield from places(part, (*path, key))
+
+
+def without(value: t.Any, path: tuple[t.Any, ...], null: bool) -> t.Any:
+    changed = copy.deepcopy(value)
+    place = changed
+    for key in path[:-1]:
+        place = place[key]
+    if null:
+        place[path[-1]] = None
+    else:
+        del place[path[-1]]
+    return changed
+
+
+@pytest.mark.parametrize("branch", ["newest", "needed", "keep", "570", "595"])
+@pytest.mark.parametrize("null", [True, False], ids=["null", "missing"])
+def test_no_missing_fact_makes_the_plan_raise_or_refuse(branch: str, null: bool) -> None:
+    """Of one at a time. What cannot be told of a distribution is refused, since its packages have no names then."""
+    wishes = {**FULL, "driver": {**FULL["driver"], "branch": branch, "allow_downgrade": True}}
+    before = {refusal["rule"] for refusal in plan(COMPLETE, wishes)["refusals"]}
+    for path in places(COMPLETE):
+        new = {refusal["rule"] for refusal in plan(without(COMPLETE, path, null), wishes)["refusals"]} - before
+        assert new <= ALLOWED.get(path, set()), path
+
+
+# A card that is in no list is gone, not unknown.
+ALLOWED: dict[tuple[t.Any, ...], set[str]] = {
+    ("platform",): {"unsupported-platform"},
+    ("platform", "id"): {"unsupported-platform"},
+    ("platform", "version"): {"unsupported-platform"},
+    ("pci", 0): {"no-nvidia-hardware"},
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), wishes=wished())
+def test_no_facts_with_holes_make_the_plan_raise(data: st.DataObject, wishes: Wishes) -> None:
+    facts = COMPLETE
+    for _ in range(data.draw(st.integers(1, 6))):
+        ways = list(places(facts))
+        if ways:
+            facts = without(facts, data.draw(st.sampled_from(ways)), data.draw(st.booleans()))
+    planned = plan(facts, {**FULL, **wishes})
+    assert all(refusal["way_out"] for refusal in planned["refusals"])
+
+
+def test_facts_of_which_nothing_could_be_read_are_said_to_be_unknown() -> None:
     empty: Facts = {key: None for key in host()}
-    rules = [refusal["rule"] for refusal in plan(empty, wish())["refusals"]]
-    assert rules == ["no-nvidia-hardware", "unsupported-platform"]
+    value = plan(empty, wish())
+    assert [refusal["rule"] for refusal in value["refusals"]] == ["unsupported-platform"]
+    assert "not known whether this host has an NVIDIA GPU" in value["warnings"][0]
     assert plan({}, {})["driver"]["action"] == "none"
+
+
+def test_rules_are_asked_once_each() -> None:
+    assert len(set(_rules.RULES)) == len(_rules.RULES) > 30
+    assert _plan.today({}) is None

@@ -1,0 +1,618 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused, and what a person is told although nothing is refused."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
+from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
+    BRIDGE,
+    DATA,
+    H100,
+    NVSWITCH,
+    TODAY,
+    V100,
+    Facts,
+    Wishes,
+    from_distribution,
+    host,
+    rules,
+    wish,
+    with_cuda,
+    with_driver,
+)
+
+ABSENT = wish(state="absent")
+SOURCES = "/etc/apt/sources.list.d"
+KEYRING = {f"{SOURCES}/cuda-debian12-x86_64.list": "0" * 64}
+OURS = {f"{SOURCES}/kubegpu-nvidia-cuda.sources": "0" * 64}
+UBUNTU = {"id": "ubuntu", "version": "24.10", "name": "Ubuntu 24.10"}
+
+
+def room(**mib: int) -> Facts:
+    """Free MiB by the name of a file system: root, boot, usr, var, lib. What is not named is on the root."""
+    paths = {"boot": "/boot", "usr": "/usr", "var": "/var", "lib": "/var/lib"}
+    root = {"mount": "/", "total_mib": 99999, "available_mib": mib["root"]}
+    own = {
+        path: {"mount": path, "total_mib": 99999, "available_mib": mib[name]}
+        for name, path in paths.items()
+        if name in mib
+    }
+    if "var" in own and "lib" not in mib:
+        own["/var/lib"] = own["/var"]
+    return {"filesystems": {"/": root, **dict.fromkeys(paths.values(), root), **own}}
+
+
+def held(facts: Facts, *names: str) -> Facts:
+    packages = {name: {**line, "held": name in names} for name, line in facts["packages"].items()}
+    return {**facts, "packages": packages}
+
+
+def node(version: str = "1.36.3", config: str | None = "{}\n", **kubelet: t.Any) -> dict[str, t.Any]:
+    path = "/var/lib/kubelet/config.yaml"
+    return {"kubelet": {"present": True, "version": version, "config_path": path, "config_text": config, **kubelet}}
+
+
+def runtimes(**versions: str | None) -> dict[str, t.Any]:
+    names = ("docker", "containerd", "crio")
+    there = {name: {"present": bool(versions.get(name)), "version": versions.get(name)} for name in names}
+    return {"container": there}
+
+
+AS_NODE = {"today": TODAY, "kubernetes": {}}
+CGROUP_1 = {"platform": {"cgroup_version": 1}}
+SECURE = {"secure_boot": True}
+OLD_DOCKER = {"packages": {"nvidia-docker": {"version": "1.0.1-1", "held": False}}}
+TOOLKIT = {name: {"version": "1.19.1-1", "held": True} for name in ("nvidia-container-toolkit", "libnvidia-container1")}
+
+REFUSED: dict[str, tuple[Facts, Wishes, list[str], str]] = {
+    # name: (facts, wishes, rules, words of the sentences)
+    "no GPU": (host(pci=[]), wish(), ["no-nvidia-hardware"], "has no NVIDIA GPU"),
+    "only a bridge": (host(pci=[{"class": "068000"}]), wish(), ["no-nvidia-hardware"], "has no NVIDIA GPU"),
+    "only a switch": (host(pci=[NVSWITCH]), wish(), ["no-nvidia-hardware"], "has no NVIDIA GPU"),
+    "an unreadable bus": (
+        host(pci=[], sources={"pci": {"ok": False, "reason": "no /sys"}}),
+        wish(),
+        ["no-nvidia-hardware"],
+        "no /sys",
+    ),
+    "all GPUs are with virtual machines": (
+        host(pci=[{**H100, "driver": "vfio-pci"}]),
+        wish(),
+        ["no-nvidia-hardware"],
+        "Virtual machines have all GPUs of this host (0000:1b:00.0, by vfio-pci)",
+    ),
+    "no GPU, but none is needed": (host(pci=[]), {"cuda": {"versions": ["13.0"]}}, [], ""),
+    "another distribution": (
+        host(platform={"id": "arch", "version": None, "name": "Arch Linux"}),
+        wish(),
+        ["unsupported-platform"],
+        "roles/nvidia_driver/vars/arch.yml",
+    ),
+    "another release": (host(platform=UBUNTU), wish(), ["unsupported-platform"], "Ubuntu 24.10"),
+    "another machine": (
+        host(platform={"architecture": "ppc64le"}),
+        wish(),
+        ["unsupported-platform"],
+        "ppc64le is not supported",
+    ),
+    "arm64": (host(platform={"architecture": "aarch64"}), wish(), ["unsupported-platform"], "on aarch64"),
+    "an unknown machine": (host(platform={"architecture": None}), wish(), [], ""),
+    "a point release": (host(platform={"version": "12.12"}), wish(), [], ""),
+    "not root": (host(platform={"uid": 1000}), wish(), ["not-root"], "become: true"),
+    "no TLS": (host(), {"mirror": "http://mirror"}, ["mirror-without-tls"], "kubegpu_mirror"),
+    "no TLS, the toolkit's mirror": (
+        host(),
+        {"mirror": "https://mirror", "toolkit": {"mirror": "http://other"}},
+        ["mirror-without-tls"],
+        "The mirror http://other is not",
+    ),
+    "credentials": (host(), {"mirror": "https://me:secret@mirror/x"}, ["mirror-with-credentials"], "auth.conf.d"),
+    "a user alone": (host(), {"mirror": "https://secret@mirror"}, ["mirror-with-credentials"], "auth.conf.d"),
+    "credentials, the toolkit's mirror": (
+        host(),
+        {"mirror": "https://mirror", "toolkit": {"mirror": "https://me:secret@other"}},
+        ["mirror-with-credentials"],
+        "auth.conf.d",
+    ),
+    "credentials without TLS": (
+        host(),
+        {"mirror": "http://me:secret@mirror"},
+        ["mirror-without-tls", "mirror-with-credentials"],
+        "The mirror http://mirror is not",
+    ),
+    "credentials without a scheme": (
+        host(),
+        {"mirror": "me:secret@mirror"},
+        ["mirror-without-tls", "mirror-with-credentials"],
+        "The mirror mirror is not",
+    ),
+    "an @ in the path": (host(), {"mirror": "https://mirror/a@b"}, [], ""),
+    "somebody else's source": (host(files=KEYRING), wish(), ["foreign-source"], "apt purge cuda-keyring"),
+    "somebody else's source beside ours": (
+        host(files={**OURS, **KEYRING}),
+        {"cuda": {"versions": ["13.0"]}},
+        ["foreign-source"],
+        f"{SOURCES}/cuda-debian12-x86_64.list is not by this collection",
+    ),
+    "somebody else's source of the toolkit": (
+        host(files={f"{SOURCES}/nvidia-container-toolkit.list": "0" * 64}),
+        {"toolkit": {"version": ""}},
+        ["foreign-source"],
+        "nvidia-container-toolkit.list",
+    ),
+    "somebody else's source and driver, kept": (
+        from_distribution("580.95.05") | {"files": KEYRING},
+        wish("keep"),
+        [],
+        "",
+    ),
+    "ours only": (host(files=OURS), {**wish(), "toolkit": {}}, [], ""),
+    "a source that apt does not read": (host(files={f"{SOURCES}/cuda.list.save": "0" * 64}), wish(), [], ""),
+    "somebody else's source, all absent": (
+        host(files=KEYRING),
+        {**ABSENT, "cuda": {"state": "absent", "versions": ["13.0"]}, "toolkit": {"state": "absent"}},
+        [],
+        "",
+    ),
+    "somebody else's source, no toolkit wished": (host(files=KEYRING), {"cuda": {"versions": []}}, [], ""),
+    "unknown branch": (host(), wish("999"), ["unknown-branch"], "Driver branch 999 is not known"),
+    "no branch": (host(), wish(""), ["unknown-branch"], "nvidia_driver_branch"),
+    "version of another branch": (
+        host(),
+        wish(version="570.211.01"),
+        ["version-not-in-branch"],
+        "set nvidia_driver_branch to 570 as well",
+    ),
+    "half a version": (host(), wish(version="580"), ["bad-version"], "such as 580.95.05"),
+    "Volta leaves": (host(pci=[V100]), wish("595", state="absent", flavour="open"), [], ""),
+    "downgrade of the branch": (with_driver("595.91.07"), wish(), ["downgrade"], "nvidia_driver_allow_downgrade: true"),
+    "downgrade of the version": (
+        with_driver("580.105.08"),
+        wish(version="580.95.05"),
+        ["downgrade"],
+        "Driver 580.105.08 is installed and newer",
+    ),
+    "downgrade, allowed": (with_driver("595.91.07"), wish(allow_downgrade=True), [], ""),
+    "downgrade, allowed by a text": (with_driver("595.91.07"), wish(allow_downgrade="true"), [], ""),
+    "downgrade, not allowed by a text": (
+        with_driver("595.91.07"),
+        wish(allow_downgrade="false"),
+        ["downgrade"],
+        "state: absent",
+    ),
+    "not by a package": (host(driver={"on_disk": "580.95.05"}), wish(), ["foreign-driver"], "nvidia-uninstall"),
+    "by the .run file": (
+        host(driver={"on_disk": "580.95.05", "installed_by": "runfile", "installed_by_evidence": "nvidia-uninstall"}),
+        wish(),
+        ["foreign-driver"],
+        "nvidia_driver_branch: keep",
+    ),
+    "by the distribution": (
+        from_distribution("535.261.03"),
+        wish(),
+        ["distribution-driver"],
+        "installed from the distribution",
+    ),
+    "by the distribution, to be removed": (from_distribution("535.261.03"), ABSENT, [], ""),
+    "held, and to be changed": (
+        held(with_driver("570.211.01"), "nvidia-open-570", "libcuda1"),
+        wish(),
+        ["held-packages"],
+        "apt-mark unhold libcuda1 nvidia-open-570",
+    ),
+    "held, and as wished": (held(with_driver("580.95.05"), "nvidia-open-580"), wish(), [], ""),
+    "held, and to be removed": (
+        held(with_driver("580.95.05"), "libcuda1"),
+        ABSENT,
+        ["held-packages"],
+        "Somebody holds packages that would have to change: libcuda1",
+    ),
+    "held, another package": (held(with_driver("570.211.01"), "containerd"), wish(), [], ""),
+    "held toolkit": (
+        host(packages=TOOLKIT),
+        {"toolkit": {"version": "1.20.0"}},
+        ["held-packages"],
+        "libnvidia-container1, nvidia-container-toolkit",
+    ),
+    "a default that nobody asked for": (
+        host(),
+        {"cuda": {"versions": ["12.8"], "default": "13.0"}},
+        ["default-toolkit"],
+        "add 13.0 to cuda_versions",
+    ),
+    "a number that was not quoted": (host(), {"cuda": {"versions": [13]}}, ["bad-cuda-version"], "in quotes"),
+    "an image's version that is none": (
+        host(),
+        wish(cuda_images=["latest", "12.8"]),
+        ["bad-cuda-image"],
+        "nvidia_driver_cuda_images",
+    ),
+    "an image newer than the driver": (
+        host(),
+        wish("470", cuda_images=["12.8"]),
+        ["cuda-image-needs-driver"],
+        "set nvidia_driver_branch to 595",
+    ),
+    "an image newer than the version": (
+        host(),
+        wish("525", version="525.60.04", cuda_images=["12.0"]),
+        [],
+        "",
+    ),
+    "an old build that needs its exact driver": (
+        from_distribution("367.48"),
+        wish("keep", cuda_images=["8.0.44", "8.0.61"]),
+        ["cuda-image-needs-driver"],
+        "8.0.61, which needs driver 375.26",
+    ),
+    "a toolkit newer than the driver to be": (
+        host(),
+        wish("470", cuda={"versions": ["12.8"]}),
+        ["cuda-toolkit-needs-driver"],
+        "what the CUDA toolkit 12.8 builds",
+    ),
+    "a toolkit newer than the driver there": (
+        with_driver("470.256.02", "proprietary"),
+        {"cuda": {"versions": ["13.0"]}},
+        ["cuda-toolkit-needs-driver"],
+        "Driver 470.256.02, whose newest CUDA is 11.4, cannot run",
+    ),
+    "a toolkit where nothing runs": (host(), {"cuda": {"versions": ["13.5"]}}, [], ""),
+    "an image without Volta": (
+        host(pci=[V100]),
+        wish(cuda_images=["13.0"]),
+        ["cuda-without-card"],
+        "CUDA 12.9 or older",
+    ),
+    "an image without Volta, beside Hopper": (host(pci=[V100, H100]), wish(cuda_images=["13.0"]), [], ""),
+    "Secure Boot": (host(platform=SECURE), wish(), ["secure-boot"], "nvidia_driver_modules_signed: true"),
+    "Secure Boot with a key of one's own": (host(platform=SECURE), wish(modules_signed=True), [], ""),
+    "Secure Boot, and a driver that it let load": (with_driver("570.211.01", platform=SECURE), wish(), [], ""),
+    "Secure Boot, nobody knows": (host(platform={"secure_boot": None}), wish(), [], ""),
+    "Secure Boot, kept": (
+        from_distribution("535.261.03", signer="Debian Secure Boot CA", loaded=None)
+        | {"platform": {**host()["platform"], **SECURE}},
+        wish("keep"),
+        [],
+        "",
+    ),
+    "GDS under Secure Boot": (
+        with_driver("580.95.05", platform=SECURE),
+        wish(gds=True),
+        ["gds-secure-boot"],
+        "GPUDirect Storage does not work under Secure Boot",
+    ),
+    "GDS with proprietary modules": (host(), wish(gds=True, flavour="proprietary"), ["gds-proprietary"], "set nvidia_"),
+    "GDS on Volta": (host(pci=[V100]), wish(gds=True), ["gds-proprietary"], "needs the open kernel modules"),
+    "GDS with open modules": (host(), wish(gds=True), [], ""),
+    "no room for a driver": (
+        host(platform=room(root=1000)),
+        wish(),
+        ["disk-space"],
+        "1000 MiB free on /, and what is to be installed needs 4224 MiB",
+    ),
+    "no room on /boot": (host(platform=room(root=99999, boot=64)), wish(), ["disk-space"], "64 MiB free on /boot"),
+    "no room for two toolkits": (
+        host(platform=room(root=99999, usr=10000)),
+        {"cuda": {"versions": ["12.8", "13.0"]}},
+        ["disk-space"],
+        "10000 MiB free on /usr, and what is to be installed needs 16384 MiB",
+    ),
+    "room for the toolkit that is missing": (
+        {**with_cuda("12.8"), "platform": {**host()["platform"], **room(root=99999, usr=10000)}},
+        {"cuda": {"versions": ["12.8", "13.0"]}},
+        [],
+        "",
+    ),
+    "no room, and nothing to install": (with_driver("580.95.05", platform=room(root=1)), wish(), [], ""),
+    "room is not known": (
+        host(platform={"filesystems": {"/": {"mount": "/", "available_mib": None}, "/usr": None}}),
+        wish(),
+        [],
+        "",
+    ),
+    "no node": (
+        host(),
+        {**wish(), "cluster": {"node": "gpu1", "registered": False}},
+        ["node-not-registered"],
+        "The cluster has no node gpu1",
+    ),
+    "a gate that the kubelet does not know": (
+        host(**node(config="featureGates: {DevicePlugins: true}\n")),
+        AS_NODE,
+        ["kubelet-gates"],
+        "take these gates out of /var/lib/kubelet/config.yaml",
+    ),
+    "a gate among its arguments": (
+        host(**node(feature_gates={"Accelerators": True})),
+        AS_NODE,
+        ["kubelet-gates"],
+        "Accelerators: went with 1.11",
+    ),
+    "a gate that the next kubelet does not know": (
+        host(**node("1.27.1", "featureGates: {DevicePlugins: true}\n")),
+        {"kubernetes": {"version": "1.28.0"}},
+        ["kubelet-gates"],
+        "DevicePlugins: went with 1.28",
+    ),
+    "a gate that it knows": (host(**node("1.27.1", "featureGates: {DevicePlugins: true}\n")), AS_NODE, [], ""),
+    "a gate, and no cluster wished for": (host(**node(config="featureGates: {Accelerators: true}\n")), wish(), [], ""),
+    "cgroup v1": (host(**CGROUP_1, **node()), AS_NODE, ["cgroup-v1"], "systemd.unified_cgroup_hierarchy=1"),
+    "cgroup v1 with leave": (host(**CGROUP_1, **node(config="failCgroupV1: false\n")), AS_NODE, [], ""),
+    "cgroup v1 and an older kubelet": (host(**CGROUP_1, **node("1.34.9")), AS_NODE, [], ""),
+    "cgroup v1 and the next kubelet": (
+        host(**CGROUP_1, **node("1.34.9")),
+        {"kubernetes": {"version": "1.35.0"}},
+        ["cgroup-v1"],
+        "a kubelet 1.35.0",
+    ),
+    "cgroup v2": (host(platform={"cgroup_version": 2}, **node()), AS_NODE, [], ""),
+    "containerd 1 and a Kubernetes past it": (
+        host(**runtimes(containerd="1.7.30"), **node()),
+        {"kubernetes": {"version": "1.38.0"}},
+        ["containerd-kubernetes"],
+        "for which 1.37 is the last Kubernetes",
+    ),
+    "containerd 1 and a Kubernetes that still works": (
+        host(**runtimes(containerd="1.7.30"), **node()),
+        AS_NODE,
+        [],
+        "",
+    ),
+    "containerd 1 beside CRI-O, which is used": (
+        host(
+            **runtimes(containerd="1.7.30", crio="1.38.0"),
+            **node("1.38.0", runtime_endpoint="unix:///var/run/crio/crio.sock"),
+        ),
+        AS_NODE,
+        [],
+        "",
+    ),
+    "Docker alone": (host(**runtimes(docker="20.10.24"), **node()), AS_NODE, ["dockershim"], "containerd or CRI-O"),
+    "Docker alone, and a kubelet that still knows it": (
+        host(**runtimes(docker="20.10.24"), **node("1.23.17")),
+        AS_NODE,
+        [],
+        "",
+    ),
+    "Docker with cri-dockerd": (
+        host(**runtimes(docker="29.1.0"), **node(runtime_endpoint="unix:///run/cri-dockerd.sock")),
+        AS_NODE,
+        [],
+        "",
+    ),
+    "nvidia-docker 1 and /var/lib elsewhere": (
+        host(platform=room(root=99999, lib=99999), **OLD_DOCKER),
+        {"toolkit": {}},
+        ["nvidia-docker-1"],
+        "cannot link the driver's files from / into /var/lib",
+    ),
+    "nvidia-docker 1 in one file system": (host(platform=room(root=99999), **OLD_DOCKER), {"toolkit": {}}, [], ""),
+    "all reasons at once": (
+        host(pci=[], platform={"uid": 1000, "id": "arch", **SECURE, **room(root=1)}, files=KEYRING),
+        {**wish("999"), "mirror": "http://mirror", "cluster": {"node": "gpu1", "registered": False}},
+        [
+            "no-nvidia-hardware",
+            "unsupported-platform",
+            "not-root",
+            "mirror-without-tls",
+            "foreign-source",
+            "unknown-branch",
+            "node-not-registered",
+        ],
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("facts, wishes, refused, words", REFUSED.values(), ids=REFUSED.keys())
+def test_refused(facts: Facts, wishes: Wishes, refused: list[str], words: str) -> None:
+    assert rules(facts, wishes) == refused
+    refusals = plan(facts, wishes)["refusals"]
+    assert words in " ".join(refusal["sentence"] for refusal in refusals)
+    assert "secret" not in str(refusals), "credentials are not repeated"
+
+
+KERNELS = [{"release": "6.1.0-40-amd64", "headers": True}, {"release": "6.1.0-41-amd64", "headers": False}]
+TWO_KERNELS = {"kernel": {"running": "6.1.0-40-amd64", "next_boot": "6.1.0-41-amd64"}, "kernels": KERNELS}
+USERS = [
+    {"pid": 4711, "name": "python3", "unit": None, "container": "0123abcd", "devices": ["/dev/nvidia0"]},
+    {"pid": 12, "name": "nvidia-persiste", "unit": "nvidia-persistenced.service", "container": None, "devices": []},
+    {"pid": 13, "name": None, "unit": None, "container": None, "devices": []},
+]
+MANAGER = {"fabric_manager": {"present": True, "version": "570.211.01", "active": True}}
+NO_MANAGER = {"fabric_manager": {"present": False, "version": None, "active": None}}
+
+WARNED: dict[str, tuple[Facts, Wishes, list[str]]] = {
+    # name: (facts, wishes, words of each warning)
+    "nothing": (with_driver("580.178.04"), wish(), []),
+    "nothing, not even a driver": (host(), {}, []),
+    "the bus is not known": (host(pci=None), wish(), ["not known whether this host has an NVIDIA GPU"]),
+    "nouveau": (
+        host(pci=[{**H100, "driver": "nouveau"}]),
+        wish(),
+        ["holds the card (0000:1b:00.0 by nouveau): NVIDIA's takes over after a reboot"],
+    ),
+    "nova": (host(pci=[{**H100, "driver": "nova_core"}]), wish(), ["by nova_core"]),
+    "a card of a virtual machine beside ours": (
+        host(pci=[H100, {**V100, "driver": "vfio-pci"}]),
+        wish(),
+        ["0000:3b:00.0 (vfio-pci)"],
+    ),
+    "a branch that has ended": (host(), wish("535"), ["Driver branch 535 ended on 2026-06-30"]),
+    "a branch on its last day": (host(), wish("535", today="2026-06-30"), []),
+    "a branch that has ended, and nobody said when": (host(), wish("575"), ["ended already", "595 fits this host"]),
+    "a branch that has ended, and the day is not known": (host(), {**wish("535"), "today": None}, []),
+    "an end without a way on": (host(pci=[{**V100, "architecture": "kepler"}]), wish("470"), ["ended on 2024-07-20"]),
+    "a version with a known defect": (host(), wish("595", version="595.45.04"), ["known for this: CUDA may not start"]),
+    "a reboot that is due": (
+        host(platform={"reboot": {"pending": True, "reasons": ["linux-image-6.1.0-41-amd64"]}}),
+        wish(),
+        ["waits for a reboot already (linux-image-6.1.0-41-amd64)"],
+    ),
+    "a reboot, and nobody knows why": (host(platform={"reboot": {"pending": True}}), wish(), ["reboot already."]),
+    "no headers": (
+        host(platform=TWO_KERNELS),
+        wish(),
+        ["Kernel 6.1.0-41-amd64 has no headers here, so that no module can be built for it"],
+    ),
+    "a kernel that boots next without a module": (
+        with_driver(
+            "580.178.04",
+            platform={**TWO_KERNELS, "kernels": []},
+            driver={"next_boot": {"kernel": "6.1.0-41-amd64", "version": None}},
+        ),
+        wish(),
+        ["Kernel 6.1.0-41-amd64 boots next, and there is no NVIDIA module for it"],
+    ),
+    "a kernel that boots next with another driver": (
+        with_driver(
+            "580.178.04",
+            platform={**TWO_KERNELS, "kernels": []},
+            driver={"next_boot": {"kernel": "6.1.0-41-amd64", "version": "580.95.05"}},
+        ),
+        wish(),
+        ["boots next, with driver 580.95.05 for it; the running one has 580.178.04"],
+    ),
+    "who uses the GPU when a reboot comes": (
+        with_driver("570.211.01", driver={"holders": USERS}),
+        wish(),
+        ["stopped by the reboot: python3 (pid 4711, container 0123abcd), nvidia-persiste (pid 12, nvidia-pers"],
+    ),
+    "who uses the GPU when the driver goes": (
+        with_driver("580.95.05", driver={"holders": USERS * 4}),
+        ABSENT,
+        ["before the kernel modules can be unloaded", "and 4 more"],
+    ),
+    "who uses the GPU, and nothing happens": (with_driver("580.178.04", driver={"holders": USERS}), wish(), []),
+    "a fabric manager of another version": (
+        with_driver("580.178.04", pci=[H100, NVSWITCH], driver=MANAGER),
+        wish(),
+        ["The fabric manager is version 570.211.01 and works only with a driver of that version, not with 580.178.04"],
+    ),
+    "a fabric manager that would be left behind": (
+        with_driver("570.211.01", pci=[H100, NVSWITCH], driver=MANAGER),
+        wish(),
+        ["not with 580.178.04"],
+    ),
+    "IMEX of another version": (
+        with_driver("580.178.04", driver={"imex": {"present": True, "version": "580.95.05", "active": False}}),
+        wish(),
+        ["The IMEX daemon is version 580.95.05"],
+    ),
+    "no fabric manager": (
+        with_driver("580.178.04", pci=[H100, NVSWITCH], driver=NO_MANAGER),
+        wish(),
+        ["CUDA does not start here without a fabric manager", "580.178.04-*"],
+    ),
+    "no fabric manager, and no switch": (with_driver("580.178.04", driver=NO_MANAGER), wish(), []),
+    "an image with fewer features": (
+        with_driver("580.178.04"),
+        wish(cuda_images=["13.2"]),
+        ["will run, though not with everything: driver 580.178.04 runs it by minor-version compatibility"],
+    ),
+    "an image that nobody knows": (host(), wish(cuda_images=["14.2"]), ["not known whether an image with CUDA 14.2"]),
+    "an image without one of two cards": (
+        host(pci=[V100, H100]),
+        wish(cuda_images=["13.0"]),
+        ["An image with CUDA 13.0 cannot use 0000:3b:00.0 (Tesla V100 32GB, volta): CUDA 12.9 is the last one"],
+    ),
+    "an image older than the card": (host(), wish(cuda_images=["10.2"]), ["is older than 0000:1b:00.0", "slowly"]),
+    "a toolkit without the card": (
+        with_driver("580.178.04", "proprietary", pci=[V100]),
+        {"cuda": {"versions": ["13.0"]}},
+        ["CUDA toolkit 13.0 builds nothing for 0000:3b:00.0"],
+    ),
+    "Secure Boot, and an unsigned driver that is kept": (
+        from_distribution("580.178.04", loaded=None) | {"platform": {**host()["platform"], **SECURE}},
+        wish("keep"),
+        ["seems to be unsigned"],
+    ),
+    "a branch that nobody knows is kept": (from_distribution("545.29.06"), wish("keep"), ["driver branch 545"]),
+    "libraries that do not answer are kept": (from_distribution("580.178.04", userland=None), wish("keep"), ["answer"]),
+    "cgroup v1, and the kubelet's settings are not known": (
+        host(**CGROUP_1, **node(config=None)),
+        AS_NODE,
+        ["its configuration is not known"],
+    ),
+    "settings of the kubelet that are no YAML": (host(**CGROUP_1, **node(config="a: [")), AS_NODE, ["cgroup v1"]),
+    "containerd that has ended": (
+        host(**runtimes(containerd="2.1.4"), **node()),
+        AS_NODE,
+        ["containerd 2.1 ended on 2026-07-03"],
+    ),
+    "nvidia-docker 1 in one file system": (
+        host(platform=room(root=99999), **OLD_DOCKER),
+        {"toolkit": {}},
+        ["nvidia-docker 1.0.1 is installed, which the NVIDIA container toolkit has long replaced"],
+    ),
+}
+
+
+@pytest.mark.parametrize("facts, wishes, words", WARNED.values(), ids=WARNED.keys())
+def test_warned(facts: Facts, wishes: Wishes, words: list[str]) -> None:
+    value = plan(facts, wishes)
+    assert value["refusals"] == []
+    said = "\n".join(value["warnings"])
+    assert bool(said) is bool(words), said
+    assert [word for word in words if word not in said] == [], said
+    assert all(warning.endswith(".") for warning in value["warnings"])
+
+
+FABRIC: dict[str, tuple[Facts, Wishes, str | None, str, str]] = {
+    # name: (facts, wishes, kind, what the data calls it, version of the packages)
+    "no switch": (host(), wish(), None, "", ""),
+    "a switch": (host(pci=[H100, NVSWITCH]), wish(), "nvswitch", "nvswitch", "580.*"),
+    "a switch, from 590 on": (host(pci=[H100, NVSWITCH]), wish("595"), "nvswitch", "nvswitch", "595.*"),
+    "a switch, an exact version": (
+        host(pci=[H100, NVSWITCH]),
+        wish(version="580.95.05"),
+        "nvswitch",
+        "nvswitch",
+        "580.95.05-*",
+    ),
+    "a switch, the version that is there": (
+        with_driver("580.95.05", pci=[H100, NVSWITCH]),
+        wish(),
+        "nvswitch",
+        "nvswitch",
+        "580.95.05-*",
+    ),
+    "a switch, another branch is there": (
+        with_driver("570.211.01", pci=[H100, NVSWITCH]),
+        wish(),
+        "nvswitch",
+        "nvswitch",
+        "580.*",
+    ),
+    "a bridge": (host(pci=[H100, BRIDGE]), wish(version="580.95.05"), "nvlink-bridge", "nvlink5", "580.95.05-*"),
+}
+
+
+@pytest.mark.parametrize("facts, wishes, kind, purpose, version", FABRIC.values(), ids=FABRIC.keys())
+def test_fabric(facts: Facts, wishes: Wishes, kind: str | None, purpose: str, version: str) -> None:
+    value = plan(facts, wishes)
+    fabric = value["fabric"]
+    assert (fabric["needed"], fabric["kind"]) == (kind is not None, kind)
+    known = DATA.fabric_packages("apt", int(value["driver"]["branch"]), purpose)
+    assert bool(known) is bool(kind)
+    wanted = [f"{package.name}={version}" if package.pinned else package.name for package in known]
+    assert [package["spec"] for package in fabric["packages"]] == wanted
+
+
+def test_a_switch_and_no_wish_for_a_driver() -> None:
+    fabric = plan(host(pci=[H100, NVSWITCH]), {})["fabric"]
+    assert fabric["needed"] and fabric["packages"] == []
+
+
+def test_headers_of_the_kernel_that_runs_and_of_the_next() -> None:
+    kernel = plan(host(platform=TWO_KERNELS), wish())["kernel"]
+    assert kernel["headers"] == ["linux-headers-6.1.0-40-amd64", "linux-headers-6.1.0-41-amd64"]
+    assert kernel["missing"] == ["linux-headers-6.1.0-41-amd64"]
+    assert plan(host(platform=TWO_KERNELS), {})["kernel"]["headers"] == []
+    assert plan(host(), wish())["kernel"]["headers"] == []
