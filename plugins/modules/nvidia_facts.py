@@ -921,7 +921,7 @@ ansible_facts:
                   sample: '1.0'
                   returned: always
         driver:
-          description: Versions of the parts of the driver.
+          description: The driver, what is about it and what holds it.
           returned: when O(gather_subset) asks for it
           type: dict
           contains:
@@ -932,33 +932,200 @@ ansible_facts:
               sample: 580.95.05
               returned: always
             flavour:
-              description: 'V(open) or V(proprietary): the loaded module, from the same file.'
+              description: V(open) or V(proprietary), the kind of the loaded module, from the same file.
               type: str
               sample: open
               returned: always
             userland:
-              description: 'Version of the libraries: as NVML or nvidia-smi reports it, else from the
-                file name of C(libnvidia-ml.so).'
+              description: Version of the libraries as NVML or nvidia-smi reports it, else from the file
+                name of C(libnvidia-ml.so).
               type: str
               sample: 580.95.05
               returned: always
             on_disk:
-              description: Version of the module that C(modinfo nvidia) finds for the running
-                kernel.
+              description: Version of the module that C(modinfo nvidia) finds for the running kernel.
               type: str
               sample: 580.95.05
               returned: always
             on_disk_flavour:
-              description: 'V(open) or V(proprietary): that module, by its licence.'
+              description: V(open) or V(proprietary), the kind of that module by its licence.
               type: str
               sample: open
               returned: always
+            signer:
+              description: Who signed that module, from C(modinfo); V(null) where it is not signed.
+              type: str
+              sample: DKMS module signing key
+              returned: always
+            next_boot:
+              description: The module for the kernel that boots next, from C(modinfo -k).
+              returned: always
+              type: dict
+              contains:
+                kernel:
+                  description: Release as in RV(ansible_facts.nvidia.platform.kernel.next_boot).
+                  type: str
+                  sample: 6.1.0-41-amd64
+                  returned: always
+                version:
+                  description: Version of the module; V(null) where there is none and where the kernel
+                    is not known.
+                  type: str
+                  sample: 580.95.05
+                  returned: always
+                flavour:
+                  description: V(open) or V(proprietary) by its licence.
+                  type: str
+                  sample: open
+                  returned: always
             mismatch:
-              description: Which of these versions or flavours contradict each other; V(null) where
-                none do.
+              description:
+                - Which parts contradict each other; V(null) where none do.
+                - Compared are versions and flavours of the loaded module, the libraries, the modules on
+                  disk for the running and for the next kernel, and the fabric manager and IMEX, which
+                  must be of the driver's very version.
               type: str
               sample: the loaded kernel module is 570.211.01 but the libraries are 580.95.05
               returned: always
+            branch:
+              description: Branch of what is installed, which is the number before the first dot of
+                RV(ansible_facts.nvidia.driver.on_disk), else of the libraries, else of the loaded
+                module.
+              type: str
+              sample: '580'
+              returned: always
+            installed_by:
+              description:
+                - V(repo), by packages of NVIDIA's repository; V(distro), by packages of the
+                  distribution; V(runfile), by NVIDIA's own installer; V(unknown), where the evidence
+                  does not say. V(null) without a driver.
+                - From the origins of packages of this version, and from what the installer leaves
+                  behind (C(/var/lib/nvidia/log), C(/usr/bin/nvidia-uninstall)).
+              type: str
+              sample: repo
+              returned: always
+            installed_by_evidence:
+              description: The evidence, in words.
+              type: str
+              sample: package libnvidia-ml1 580.95.05-1 from NVIDIA
+              returned: always
+            modules:
+              description:
+                - Loaded kernel modules of NVIDIA GPUs by name, from C(/sys/module). Besides NVIDIA's
+                  these are C(nouveau), C(nova*) and C(gdrdrv).
+                - Each value holds C(refcount) (how many use it; V(null) where the kernel does not tell)
+                  and C(used_by) (names of the modules among them).
+              returned: always
+              type: dict
+              sample:
+                nvidia:
+                  refcount: 12
+                  used_by:
+                    - nvidia_modeset
+                    - nvidia_uvm
+            parameters:
+              description: Parameters that the loaded module runs with, from
+                C(/proc/driver/nvidia/params), as text; empty without a module, V(null) where the file
+                cannot be read.
+              returned: always
+              type: dict
+              sample:
+                EnableMSI: '1'
+                RegistryDwords: ''
+            holders:
+              description: Processes that hold C(/dev/nvidia*) open, by pid, from C(/proc/*/fd); V(null)
+                where other users' processes cannot be looked at, as without root.
+              returned: always
+              type: list
+              elements: dict
+              contains:
+                pid:
+                  description: Process id.
+                  type: int
+                  sample: 1234
+                  returned: always
+                name:
+                  description: Name as the kernel has it, of at most 15 letters.
+                  type: str
+                  sample: nvidia-persiste
+                  returned: always
+                unit:
+                  description: Unit of systemd that it belongs to, from its control group; V(null) in a
+                    container and where there is none.
+                  type: str
+                  sample: nvidia-persistenced.service
+                  returned: always
+                container:
+                  description: Id of its container, from its control group.
+                  type: str
+                  sample: 4e0e1c6f2d8a5b7c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e
+                  returned: always
+                devices:
+                  description: Device files that it holds.
+                  returned: always
+                  type: list
+                  elements: str
+                  sample:
+                    - /dev/nvidia0
+                    - /dev/nvidiactl
+            persistenced:
+              description: The persistence daemon C(nvidia-persistenced). It works with drivers of any
+                version.
+              returned: always
+              type: dict
+              contains:
+                present:
+                  description: Whether the program is there.
+                  type: bool
+                  returned: always
+                version:
+                  description: What the program tells with C(--version).
+                  type: str
+                  sample: 580.95.05
+                  returned: always
+                active:
+                  description: Whether systemd has the service running; V(null) where systemd cannot be
+                    asked.
+                  type: bool
+                  returned: always
+            fabric_manager:
+              description: The fabric manager C(nv-fabricmanager).
+              returned: always
+              type: dict
+              contains:
+                present:
+                  description: Whether the program is there.
+                  type: bool
+                  returned: always
+                version:
+                  description: What the program tells with C(--version).
+                  type: str
+                  sample: 580.95.05
+                  returned: always
+                active:
+                  description: Whether systemd has the service running; V(null) where systemd cannot be
+                    asked.
+                  type: bool
+                  returned: always
+            imex:
+              description: The IMEX service C(nvidia-imex).
+              returned: always
+              type: dict
+              contains:
+                present:
+                  description: Whether the program is there.
+                  type: bool
+                  returned: always
+                version:
+                  description: What the program tells with C(--version).
+                  type: str
+                  sample: 580.95.05
+                  returned: always
+                active:
+                  description: Whether systemd has the service running; V(null) where systemd cannot be
+                    asked.
+                  type: bool
+                  returned: always
         cuda:
           description: CUDA of the host.
           returned: when O(gather_subset) asks for it
@@ -1058,6 +1225,47 @@ ansible_facts:
                   type: str
                   sample: 1.20.0
                   returned: always
+                config_digest:
+                  description: SHA-256 in hex over path and content of
+                    C(/etc/nvidia-container-runtime/config.toml); V(null) where it is not there or
+                    cannot be read.
+                  type: str
+                  returned: always
+            cdi:
+              description: Specifications of devices (CDI) that runtimes can hand to containers.
+              returned: always
+              type: dict
+              contains:
+                specs:
+                  description: The files C(*.json) and C(*.yaml) in C(/etc/cdi) and C(/var/run/cdi).
+                  returned: always
+                  type: list
+                  elements: dict
+                  contains:
+                    path:
+                      description: The file.
+                      type: path
+                      sample: /var/run/cdi/nvidia.yaml
+                      returned: always
+                    kind:
+                      description: Vendor and class of its devices.
+                      type: str
+                      sample: nvidia.com/gpu
+                      returned: always
+                    devices:
+                      description: Names of its devices.
+                      returned: always
+                      type: list
+                      elements: str
+                      sample:
+                        - '0'
+                        - all
+                    ok:
+                      description: Whether it was understood. YAML is read in the block style that
+                        C(nvidia-ctk) writes; another shape is not guessed at, and
+                        RV(ansible_facts.nvidia.sources) says where it begins.
+                      type: bool
+                      returned: always
             containerd:
               description: containerd. All but C(present) is V(null) where it is not there.
               returned: always
@@ -1082,6 +1290,11 @@ ansible_facts:
                     the usual one. It need not exist.
                   type: str
                   sample: /etc/containerd/config.toml
+                  returned: always
+                config_digest:
+                  description: SHA-256 in hex over the paths and contents of the config files that count
+                    (imported ones too); V(null) where there is none or one cannot be read.
+                  type: str
                   returned: always
                 config_text:
                   description: The file's text; empty where there is no file. V(null) where it
@@ -1135,19 +1348,43 @@ ansible_facts:
                   type: bool
                   returned: always
                 version:
-                  description: What the program's C(--version) tells.
+                  description: What C(dockerd --version) tells.
                   type: str
                   sample: 28.2.2
                   returned: always
                 active:
-                  description: Whether systemd has the service running; V(null) where systemd cannot
-                    be asked.
+                  description: Whether systemd has the service running; V(null) where systemd cannot be
+                    asked.
                   type: bool
                   returned: always
                 config_path:
-                  description: Where its config file belongs. It need not exist.
+                  description: The config file, from the command line of the running service, else the
+                    usual one. It need not exist.
                   type: str
                   sample: /etc/docker/daemon.json
+                  returned: always
+                config_digest:
+                  description: SHA-256 in hex over the paths and contents of the config files that
+                    count; V(null) where there is none or one cannot be read.
+                  type: str
+                  returned: always
+                runtimes:
+                  description:
+                    - Runtimes that C(daemon.json) and the command line of the running daemon add to
+                      Docker's own, by name.
+                    - Each holds C(type) and C(binary), each V(null) where the files do not say. V(null)
+                      where a file is not understood.
+                  returned: always
+                  type: dict
+                  sample:
+                    nvidia:
+                      type: null
+                      binary: nvidia-container-runtime
+                default_runtime:
+                  description: Name of the default runtime that they set; V(null) where they set none
+                    and Docker takes its own.
+                  type: str
+                  sample: nvidia
                   returned: always
             crio:
               description: CRI-O. All but C(present) is V(null) where it is not there.
@@ -1159,22 +1396,47 @@ ansible_facts:
                   type: bool
                   returned: always
                 version:
-                  description: What the program's C(--version) tells.
+                  description: What C(crio --version) tells.
                   type: str
-                  sample: 28.2.2
+                  sample: 1.33.1
                   returned: always
                 active:
-                  description: Whether systemd has the service running; V(null) where systemd cannot
-                    be asked.
+                  description: Whether systemd has the service running; V(null) where systemd cannot be
+                    asked.
                   type: bool
                   returned: always
                 config_path:
-                  description: Where its config file belongs. It need not exist.
+                  description: The config file, from the command line of the running service, else the
+                    usual one. It need not exist.
                   type: str
-                  sample: /etc/docker/daemon.json
+                  sample: /etc/crio/crio.conf
+                  returned: always
+                config_digest:
+                  description: SHA-256 in hex over the paths and contents of the config files that count
+                    (drop-ins too); V(null) where there is none or one cannot be read.
+                  type: str
+                  returned: always
+                runtimes:
+                  description:
+                    - Runtimes that its config file and then the files of C(crio.conf.d) name, by name;
+                      a later file's runtime replaces an earlier one.
+                    - Each holds C(type) and C(binary), each V(null) where the files do not say. V(null)
+                      where a file is not understood.
+                  returned: always
+                  type: dict
+                  sample:
+                    nvidia:
+                      type: oci
+                      binary: /usr/bin/nvidia-container-runtime
+                default_runtime:
+                  description: Name of the default runtime that they set; V(null) where they set none
+                    and CRI-O takes its own.
+                  type: str
+                  sample: nvidia
                   returned: always
         kubelet:
-          description: The kubelet.
+          description: The kubelet. All but C(present) and C(node_name) is V(null) or empty where it is
+            not there.
           returned: when O(gather_subset) asks for it
           type: dict
           contains:
@@ -1192,6 +1454,33 @@ ansible_facts:
                 asked.
               type: bool
               returned: always
+            started_by:
+              description: How it is started.
+              returned: always
+              type: dict
+              contains:
+                unit:
+                  description: Its unit, where systemd knows it.
+                  type: str
+                  sample: kubelet.service
+                  returned: always
+                arguments:
+                  description: Options of the running kubelet by name, each with its last value. Only
+                    options whose values are known to hold no secret.
+                  returned: always
+                  type: dict
+                  sample:
+                    config: /var/lib/kubelet/config.yaml
+                    node-ip: 10.0.0.5
+            files:
+              description: Files that exist of those that say how it is started, from systemd; these are
+                the unit, its drop-ins and the files of its environment. V(null) without a kubelet.
+              returned: always
+              type: list
+              elements: str
+              sample:
+                - /usr/lib/systemd/system/kubelet.service
+                - /var/lib/kubelet/kubeadm-flags.env
             config_path:
               description: The config file, from the command line of the running service, else where
                 kubeadm puts it. It need not exist.
@@ -1200,13 +1489,34 @@ ansible_facts:
               returned: always
             config_text:
               description: The file's text; empty where there is no file. V(null) where it cannot be
-                read, is larger than 64 KiB or holds credentials; RV(ansible_facts.nvidia.sources)
-                then says which.
+                read, is larger than 64 KiB or holds credentials; RV(ansible_facts.nvidia.sources) then
+                says which.
               type: str
               returned: always
+            cgroup_driver:
+              description:
+                - V(systemd) or V(cgroupfs) as the command line says, else the config file and
+                  C(--config-dir); V(null) where neither says and where a file is not understood.
+                - A kubelet that asks its runtime for the driver, as newer ones do, takes the runtime's
+                  word instead.
+              type: str
+              sample: systemd
+              returned: always
+            feature_gates:
+              description: Feature gates that command line, config file and C(--config-dir) switch, by
+                name; all others are at their defaults. V(null) where a file is not understood.
+              returned: always
+              type: dict
+              sample:
+                DynamicResourceAllocation: true
+            runtime_endpoint:
+              description: Socket of the container runtime, from the same places.
+              type: str
+              sample: unix:///run/containerd/containerd.sock
+              returned: always
             node_name:
-              description: "Name of the node: C(--hostname-override) of the running kubelet, else the
-                host's name in small letters."
+              description: Name of the node; C(--hostname-override) of the running kubelet, else the
+                host's name in small letters.
               type: str
               sample: gpu-1
               returned: always
@@ -1229,7 +1539,10 @@ ansible_facts:
               C(nvidia_smi): its XML and CSV formats.
               C(cuda_limit): libnvidia-ml. C(proc): C(/proc/driver/nvidia/version). C(libraries): file
               names of libnvidia-ml. C(modinfo), C(packages), C(containerd), C(docker), C(crio), C(toolkit),
-              C(kubelet): the programs of these names and their files. C(cuda): C(/usr/local/cuda*). C(files):
+              C(kubelet): the programs of these names and their files. C(modinfo_next_boot): C(modinfo) for the
+              kernel that boots next. C(systemd): C(systemctl show). C(persistenced), C(fabric_manager),
+              C(imex): these programs. C(modules), C(parameters), C(holders): the kernel''s files. C(runfile):
+              the log of NVIDIA''s installer. C(cdi): the specifications. C(cuda): C(/usr/local/cuda*). C(files):
               the digests.'
           returned: always
           type: dict

@@ -35,7 +35,7 @@ def _held_by(host: Host, pid: int) -> list[str]:
         raise
 
 
-def _holder(host: Host, pid: int, held: list[str]) -> dict[str, t.Any]:
+def holder(host: Host, pid: int, held: list[str]) -> dict[str, t.Any]:
     try:
         name = host.read(f"/proc/{pid}/comm", limit=256).strip() or None
     except KubeGpuError:
@@ -55,4 +55,4 @@ def read(host: Host) -> Reading:
         held = {pid: _held_by(host, pid) for pid in pids}
     except KubeGpuError as exc:
         return Reading(None, {"holders": Source(False, str(exc))})
-    return Reading([_holder(host, pid, files) for pid, files in held.items() if files], {"holders": OK})
+    return Reading([holder(host, pid, files) for pid, files in held.items() if files], {"holders": OK})

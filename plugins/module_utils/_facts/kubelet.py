@@ -34,7 +34,7 @@ ABSENT: dict[str, t.Any] = {
     "present": False,
     "version": None,
     "active": None,
-    "started_by": None,
+    "started_by": {"unit": None, "arguments": {}},
     "files": None,
     "config_path": None,
     "config_text": None,

@@ -15,13 +15,23 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gpus, nvml
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gpus, holders, nvml
 from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
 from ansible_collections.kubegpu.nodes.plugins.modules import nvidia_facts
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 # Keys that are data and not fields: names of packages, files, runtimes and sources.
-MAPS = {"packages", "filesystems", "files", "sources", "runtimes"}
+MAPS = {
+    "packages",
+    "filesystems",
+    "files",
+    "sources",
+    "runtimes",
+    "modules",
+    "parameters",
+    "arguments",
+    "feature_gates",
+}
 
 
 def ansible(*arguments: str) -> dict[str, t.Any]:
@@ -112,6 +122,7 @@ def test_each_field_is_documented_and_each_documented_field_is_returned(tmp_path
         "usr/local/cuda-13.0/bin/nvcc",
         "usr/lib64/libcudnn.so.9.5.1",
         "lib/modules/6.1.0-40-amd64/modules.dep",
+        "etc/cdi/x.json",
     ):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).touch()
@@ -119,6 +130,7 @@ def test_each_field_is_documented_and_each_documented_field_is_returned(tmp_path
     one_of_each = {"index": 0, "mig.instances": [[]], "nvlink": [[]], "processes": [[]]}
     said = nvml.understand({"gpus": [one_of_each]}).gpus
     result["ansible_facts"]["nvidia"]["gpus"] = gpus.with_owners(Host(str(tmp_path)), said)
+    result["ansible_facts"]["nvidia"]["driver"]["holders"] = [holders.holder(Host(str(tmp_path)), 1, [])]
     assert returned(result) == fields(yaml.safe_load(nvidia_facts.RETURN))
 
 
