@@ -35,7 +35,9 @@ NAMES = (
     "kubelet",
 )
 # Of a CUDA toolkit, whose packages end with its version. Not every lib*: libpcre2-8-0 and libgtk-3-0 are no toolkit's.
-OF_A_TOOLKIT = re.compile(r"(lib(cu|npp|nv)|nsight-|gds-).*-[0-9]+-[0-9]+")
+OF_A_TOOLKIT = r"(lib(cu|npp|nv)|nsight-|gds-).*-[0-9]+-[0-9]+"
+# One pattern, because a host has thousands of packages.
+WANTED = re.compile("|".join([*map(fnmatch.translate, NAMES), OF_A_TOOLKIT]))
 DPKG = ("dpkg-query", "--show", "--showformat", r"${Package}\t${Version}\t${Architecture}\t${db:Status-Abbrev}\n")
 RPM = ("rpm", "-qa", "--queryformat", r"%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%{ARCH}\t%{VENDOR}\n")
 NO_VENDOR = ("", "(none)")
@@ -44,7 +46,7 @@ DPKG_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def wanted(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in NAMES) or OF_A_TOOLKIT.fullmatch(name) is not None
+    return WANTED.fullmatch(name) is not None
 
 
 class Row(t.NamedTuple):
