@@ -49,6 +49,8 @@ PATTERNS = (
     "/etc/systemd/system/kubelet.service.d/*.conf",
     "/etc/systemd/system/containerd.service.d/*.conf",
     "/etc/systemd/system/nvidia-*.d/*.conf",
+    "/usr/local/lib/kubegpu/*",
+    "/usr/local/lib/kubegpu/__pycache__/*",
 )
 
 

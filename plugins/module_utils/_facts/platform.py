@@ -65,6 +65,7 @@ def _identity(host: Host) -> Reading:
         "package_manager": PACKAGE_MANAGERS.get(kind) if kind else None,
         "architecture": host.machine(),
         "python": ".".join(str(part) for part in sys.version_info[:3]),
+        "python_path": sys.executable or None,
         "service_manager": "systemd" if host.is_dir("/run/systemd/system") else None,
         "uid": host.uid(),
         "hostname": host.host_name(),
