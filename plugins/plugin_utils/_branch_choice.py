@@ -15,6 +15,8 @@ NEWEST, NEEDED, KEEP = "newest", "needed", "keep"
 WORDS = (NEWEST, NEEDED, KEEP)
 # What NVIDIA corrects for a year or for three comes before what the next branch replaces.
 RANKS = {"LTSB": 2, "PB": 2, "NFB": 1}
+# By whether the open kernel modules drive a card: the only modules that there are for it.
+FLAVOURS: dict[str | None, str] = {"never": "proprietary", "only": "open"}
 TYPE_WORDS = {"LTSB": "long-term support", "PB": "production", "NFB": "new features"}
 
 
@@ -167,8 +169,8 @@ def flavour_limits(case: Case) -> list[Limit]:
 
 def flavour_of_cards(case: Case) -> str | None:
     """The only flavour that all cards allow; None where both do, or none does."""
-    found = {card.modules for card in case.cards} & {"never", "only"}
-    return {"never": "proprietary", "only": "open"}[found.pop()] if len(found) == 1 else None
+    found = {FLAVOURS[card.modules] for card in case.cards if card.modules in FLAVOURS}
+    return found.pop() if len(found) == 1 else None
 
 
 def installed_limits(case: Case) -> list[Limit]:

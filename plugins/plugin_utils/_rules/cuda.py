@@ -51,13 +51,15 @@ def images(case: Case, planned: Planned) -> Findings:
 
 
 def toolkits(case: Case, planned: Planned) -> Findings:
-    """A host that only builds has no driver, and needs none."""
+    """A host that only builds needs no driver; and where none is wished for, another role may bring a newer one."""
     for cuda in case.toolkits:
         if planned.version is None or not _versions.is_cuda_version(cuda):
             continue
         verdict = case.data.cuda_runs_on(planned.version, cuda)
-        if verdict.ok is False:
+        if verdict.ok is False and planned.target:
             yield _too_old(case, planned, "cuda-toolkit-needs-driver", f"what the CUDA toolkit {cuda} builds", cuda)
+        elif verdict.ok is False:
+            yield f"Driver {planned.version} cannot run what CUDA toolkit {cuda} builds: that needs {verdict.needed}."
 
 
 def _too_old(case: Case, planned: Planned, rule: str, what: str, cuda: str) -> Refusal:

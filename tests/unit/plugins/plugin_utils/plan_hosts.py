@@ -93,7 +93,7 @@ def from_distribution(version: str, **other: t.Any) -> Facts:
 
 def wish(branch: str = "580", **other: t.Any) -> Wishes:
     """`gds`, `kubernetes` and `today` are wishes beside the driver's."""
-    beside = {key: other.pop(key) for key in ("gds", "kubernetes", "today", "cuda") if key in other}
+    beside: Wishes = {key: other.pop(key) for key in ("gds", "kubernetes", "today", "cuda") if key in other}
     driver = {"state": "present", "branch": branch, "version": "", "flavour": "auto", **other}
     return {"today": TODAY, "driver": driver, **beside}
 

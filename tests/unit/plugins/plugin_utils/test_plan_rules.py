@@ -256,9 +256,9 @@ REFUSED: dict[str, tuple[Facts, Wishes, list[str], str]] = {
         ["cuda-toolkit-needs-driver"],
         "what the CUDA toolkit 12.8 builds",
     ),
-    "a toolkit newer than the driver there": (
+    "a toolkit newer than the driver that is kept": (
         with_driver("470.256.02", "proprietary"),
-        {"cuda": {"versions": ["13.0"]}},
+        wish("keep", cuda={"versions": ["13.0"]}),
         ["cuda-toolkit-needs-driver"],
         "Driver 470.256.02, whose newest CUDA is 11.4, cannot run",
     ),
@@ -523,6 +523,11 @@ WARNED: dict[str, tuple[Facts, Wishes, list[str]]] = {
         ["An image with CUDA 13.0 cannot use 0000:3b:00.0 (Tesla V100 32GB, volta): CUDA 12.9 is the last one"],
     ),
     "an image older than the card": (host(), wish(cuda_images=["10.2"]), ["is older than 0000:1b:00.0", "slowly"]),
+    "a toolkit newer than the driver, of which nobody asked": (
+        with_driver("470.256.02", "proprietary"),
+        {"cuda": {"versions": ["13.0"]}},
+        ["Driver 470.256.02 cannot run what CUDA toolkit 13.0 builds: that needs 580"],
+    ),
     "a toolkit without the card": (
         with_driver("580.178.04", "proprietary", pci=[V100]),
         {"cuda": {"versions": ["13.0"]}},
