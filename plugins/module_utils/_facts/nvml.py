@@ -76,8 +76,12 @@ def ask() -> dict[str, t.Any]:
 
 
 def binding(folder: str = FOLDER) -> tuple[t.Any, str | None]:
-    """The module pynvml, or the reason why there is none. Facts change nothing, so it may not leave bytecode behind."""
+    """The module pynvml, or the reason why there is none. Facts change nothing, so it may not leave bytecode behind.
+
+    The role's bytecode is beside its source, wherever this Python would look for other bytecode.
+    """
     sys.dont_write_bytecode = True
+    sys.pycache_prefix = None
     reason = "the Python module pynvml is not there"
     for place in (None, folder):
         if place:

@@ -360,6 +360,7 @@ def _no_pynvml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A Python without pynvml, and a folder that could hold one. What is imported is forgotten again."""
     monkeypatch.setattr(sys, "path", [path for path in sys.path if not (Path(path) / "pynvml.py").exists()])
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
     monkeypatch.delitem(sys.modules, "pynvml", raising=False)
     importlib.invalidate_caches()
     return tmp_path
