@@ -76,19 +76,16 @@ class Host:
 
     def links(self, path: str) -> list[str]:
         """Where the links in a folder lead, as they say it. A link that vanishes meanwhile is passed over."""
-        folder = self._at(path)
         try:
-            return list(_targets(folder, os.listdir(folder)))
+            folder = os.open(self._at(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as exc:
             raise _unreadable(path, exc) from exc
-
-    def space(self, path: str) -> Space:
-        """Of the file system that holds a path."""
         try:
-            found = os.statvfs(self._at(path))
+            return list(_targets(folder))
         except OSError as exc:
             raise _unreadable(path, exc) from exc
-        return Space(found.f_frsize * found.f_blocks, found.f_frsize * found.f_bavail)
+        finally:
+            os.close(folder)
 
     def glob(self, pattern: str) -> list[str]:
         """Paths that match, sorted, as the host names them."""
@@ -243,10 +240,10 @@ def _abandon(pid: int) -> None:
         return
 
 
-def _targets(folder: str, names: t.Iterable[str]) -> t.Iterator[str]:
-    for name in names:
+def _targets(folder: int) -> t.Iterator[str]:
+    for name in os.listdir(folder):
         try:
-            yield os.readlink(f"{folder}/{name}")
+            yield os.readlink(name, dir_fd=folder)
         except (FileNotFoundError, ProcessLookupError):
             continue
 

@@ -21,8 +21,8 @@ GONE = " (deleted)"
 
 def devices(targets: t.Iterable[str]) -> list[str]:
     """The device files among the targets of a process's open files. One whose name was removed still holds."""
-    found = {target[: -len(GONE)] if target.endswith(GONE) else target for target in targets}
-    return sorted(target for target in found if target.startswith(DEVICES))
+    held = {target for target in targets if target.startswith(DEVICES)}
+    return sorted({target[: -len(GONE)] if target.endswith(GONE) else target for target in held})
 
 
 def _held_by(host: Host, pid: int) -> list[str]:

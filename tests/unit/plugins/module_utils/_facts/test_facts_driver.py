@@ -260,7 +260,7 @@ def test_holders_are_roots_to_know(tmp_path: Path) -> None:
 
 
 def test_half_a_list_of_holders_is_none(machine: FolderHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    def closed(path: str) -> t.NoReturn:
+    def closed(path: str, dir_fd: int) -> t.NoReturn:
         raise PermissionError(13, "Permission denied", path)
 
     machine.file("/dev/nvidiactl")
