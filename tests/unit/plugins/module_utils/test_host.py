@@ -139,3 +139,10 @@ def test_nothing_is_left_behind() -> None:
         Host(time_limit_s=0.1).ask_child(hang).answer()
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_room_on_a_file_system(tmp_path: Path) -> None:
+    space = Host(str(tmp_path)).space("/")
+    assert space.total_bytes > space.available_bytes >= 0
+    with pytest.raises(KubeGpuError, match="^/none: No such file"):
+        Host(str(tmp_path)).space("/none")
