@@ -87,6 +87,14 @@ class Host:
         finally:
             os.close(folder)
 
+    def space(self, path: str) -> Space:
+        """Of the file system that holds a path."""
+        try:
+            found = os.statvfs(self._at(path))
+        except OSError as exc:
+            raise _unreadable(path, exc) from exc
+        return Space(found.f_frsize * found.f_blocks, found.f_frsize * found.f_bavail)
+
     def glob(self, pattern: str) -> list[str]:
         """Paths that match, sorted, as the host names them."""
         return sorted(found[len(self._root) :] for found in glob.glob(self._at(pattern)))
