@@ -17,7 +17,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._branch_choice impor
     allowed,
     limits,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, part, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.cards import are_mixed
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import (
     Finding,
@@ -153,9 +153,17 @@ def _younger(case: Case, branch: int) -> int | None:
 
 
 def known_bad(case: Case, planned: Planned) -> Findings:
-    if planned.target:
-        for bad in case.data.known_bad(planned.version):
-            yield f"Driver {planned.version} is known for this: {bad.words} ({bad.source})."
+    """Whatever is to be on the host, or is there and stays."""
+    toolkit = planned.toolkit["version"] or case.package_version("nvidia-container-toolkit")
+    versions = {
+        "driver": planned.version if planned.target else None,
+        "container-toolkit": toolkit if case.wants_toolkit else None,
+        "containerd": text(part(case.container, "containerd"), "version"),
+    }
+    for product, version in versions.items():
+        for bad in case.data.known_bad(version, product):
+            name = {"driver": "Driver", "container-toolkit": "Container toolkit"}.get(product, product)
+            yield f"{name} {version} is known for this: {bad.words} ({bad.source})."
 
 
 def kept(case: Case, planned: Planned) -> Findings:

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import copy
+import re
 import typing as t
 
 import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.kubegpu.nodes.plugins.filter.gpu_plan import gpu_plan
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _plan, _rules
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
@@ -425,6 +428,29 @@ def test_facts_of_which_nothing_could_be_read_are_said_to_be_unknown() -> None:
     assert [refusal["rule"] for refusal in value["refusals"]] == ["unsupported-platform"]
     assert "not known whether this host has an NVIDIA GPU" in value["warnings"][0]
     assert plan({}, {})["driver"]["action"] == "none"
+
+
+def test_the_filter_takes_the_day_of_the_run_where_none_is_given() -> None:
+    """With a branch that has ended long ago, so that the day of the run does not matter."""
+    found = gpu_plan(host(), {**wish("470"), "today": ""})
+    assert "Driver branch 470 ended on 2024-07-20" in found["warnings"][0]
+    assert gpu_plan(host(), wish("470", today="2024-07-20"))["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    "facts, wishes, compatibility, words",
+    [
+        ([], {}, None, "needs the facts of a host (ansible_facts.nvidia), not list"),
+        ({}, "580", None, "needs a dict of wishes, not str"),
+        ({}, {"today": "22.11.2026"}, None, "today is to be a day such as 2026-11-22, not 22.11.2026"),
+        ({}, {}, {"branch": {}}, "branch"),
+    ],
+)
+def test_what_the_filter_cannot_understand_is_one_sentence(
+    facts: t.Any, wishes: t.Any, compatibility: t.Any, words: str
+) -> None:
+    with pytest.raises(AnsibleFilterError, match=re.escape(words)):
+        gpu_plan(facts, wishes, compatibility)
 
 
 def test_rules_are_asked_once_each() -> None:

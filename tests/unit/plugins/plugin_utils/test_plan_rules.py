@@ -450,6 +450,21 @@ WARNED: dict[str, tuple[Facts, Wishes, list[str]]] = {
     "a branch that has ended, and the day is not known": (host(), {**wish("535"), "today": None}, []),
     "an end without a way on": (host(pci=[{**V100, "architecture": "kepler"}]), wish("470"), ["ended on 2024-07-20"]),
     "a version with a known defect": (host(), wish("595", version="595.45.04"), ["known for this: CUDA may not start"]),
+    "a container toolkit with a known defect": (
+        host(),
+        {"toolkit": {"version": "1.18.0"}},
+        ["Container toolkit 1.18.0 is known for this: nvidia-ctk writes"],
+    ),
+    "a container toolkit with a known defect, which is there": (
+        host(packages={"nvidia-container-toolkit": {"version": "1.18.0-1", "held": False}}),
+        {"toolkit": {"version": ""}},
+        ["Container toolkit 1.18.0"],
+    ),
+    "a container toolkit that goes": (
+        host(packages={"nvidia-container-toolkit": {"version": "1.18.0-1", "held": False}}),
+        {"toolkit": {"state": "absent"}},
+        [],
+    ),
     "a reboot that is due": (
         host(platform={"reboot": {"pending": True, "reasons": ["linux-image-6.1.0-41-amd64"]}}),
         wish(),
