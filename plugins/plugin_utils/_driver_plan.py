@@ -12,6 +12,8 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FIL
 
 # Drivers of the kernel's own that claim an NVIDIA card; ours can only take over after a reboot.
 RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")
+# These packages, from branch 590 on, let the package manager take the driver from one branch only.
+PINNING = "nvidia-driver-pinning-"
 NOTHING: dict[str, t.Any] = {
     "version": None,
     "version_expected": None,
@@ -132,6 +134,7 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         flavour_reason=wanted.flavour_reason,
         packages=wanted.packages,
         pin=wanted.pin,
+        remove=_pins_of_others(case, wanted) if action == "change" else [],
         disruption=disruption,
         disruption_reason=why,
     )
@@ -162,8 +165,8 @@ def _action(case: Case, wanted: Target) -> tuple[str, str]:
 def kept_action(case: Case, wanted: Target) -> tuple[str, str]:
     """What is kept can be loaded, but not repaired; whether it needs to be, a rule asks."""
     if text(case.driver, "on_disk") is None:
-        return "none", f"driver {wanted.version} stays as it is: {versions(case)}"
-    return _loading(case) or ("none", f"driver {wanted.version} stays: {versions(case)}")
+        return "none", f"driver {wanted.version} is kept ({versions(case)})"
+    return _loading(case) or ("none", f"driver {wanted.version} is kept ({versions(case)})")
 
 
 def _loading(case: Case) -> tuple[str, str] | None:
@@ -190,6 +193,12 @@ def _missing(case: Case, wanted: Target) -> list[str]:
         if package["name"] not in case.packages
         or (package["version_pin"] and not wanted.is_met_by(case.package_version(package["name"])))
     ]
+
+
+def _pins_of_others(case: Case, wanted: Target) -> list[str]:
+    """Installed packages that hold the driver at a branch which is not the wanted one."""
+    names = [package["name"] for package in wanted.packages]
+    return [name for name in sorted(case.packages) if name.startswith(PINNING) and name not in names]
 
 
 def versions(case: Case) -> str:
@@ -240,8 +249,4 @@ def driver_packages(case: Case) -> list[str]:
     """Installed packages that belong to the driver: all have its version, but for the one that pins a branch."""
     known = set(case.metapackages.values())
     known.update(filter(None, [text(case.driver, "on_disk")]))
-    return [
-        name
-        for name in sorted(case.packages)
-        if case.package_version(name) in known or name.startswith("nvidia-driver-pinning-")
-    ]
+    return [name for name in sorted(case.packages) if case.package_version(name) in known or name.startswith(PINNING)]

@@ -52,8 +52,8 @@ def direct_storage(case: Case, planned: Planned) -> Findings:
 
 
 def headers(case: Case, planned: Planned) -> Findings:
-    """Whether the modules can be built, as far as the facts tell."""
-    if not planned.kernel["headers"]:
+    """Whether modules can be built, as far as the facts tell. Of those that are there already `next_boot` tells."""
+    if not planned.installs_driver:
         return
     names = ", ".join(planned.kernel["missing"])
     for release in _host_plan.without_headers(case):
