@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -20,6 +21,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 RIG = CHECKOUT / "tests" / "rig" / "rig"
 sys.path.insert(0, str(CHECKOUT / "tests" / "rig"))
 
+DEMO = {"rig-h100": 8, "rig-t4": 4}  # host -> GPUs
+DEMO_INVENTORY = ("-i", "inventories/demo")
+COMPLAINT = re.compile(r"\[(?:DEPRECATION )?WARNING\]")
 SNAPSHOT = CHECKOUT / "molecule" / "_shared" / "snapshot.py"
 
 
@@ -28,11 +32,20 @@ class Played(NamedTuple):
     text: str
 
     @property
+    def recap(self) -> dict[str, dict[str, int]]:
+        """Host -> what became of its tasks (`changed`, `failed`, ...) -> how many."""
+        found: dict[str, dict[str, int]] = {}
+        for line in self.text.partition("PLAY RECAP")[2].splitlines():
+            host, colon, counts = line.partition(" : ok=")
+            if colon:
+                pairs = (pair.split("=") for pair in f"ok={counts}".split())
+                found[host.strip()] = {name: int(count) for name, count in pairs}
+        return found
+
+    @property
     def changed(self) -> dict[str, int]:
-        """Host -> changed tasks, from the recap."""
-        recap = self.text.partition("PLAY RECAP")[2]
-        words = (line.split() for line in recap.splitlines() if " : ok=" in line)
-        return {line[0]: int(line[3].partition("=")[2]) for line in words}
+        """Host -> changed tasks."""
+        return {host: counts["changed"] for host, counts in self.recap.items()}
 
 
 class Rig:
@@ -110,3 +123,56 @@ def control_plane() -> Iterator[Rig]:
     yield rig
     if not found:
         rig.call("down")
+
+
+@pytest.fixture(scope="session")
+def small_fleet(control_plane: Rig) -> Iterator[Rig]:
+    """The hosts of tests/rig/fleets/refusals.toml, for tests that leave them as they are."""
+    control_plane.call("up", "--fresh", "refusals")
+    control_plane.refresh()
+    yield control_plane
+    control_plane.call("down", "refusals")
+
+
+@pytest.fixture(scope="session")
+def demo(control_plane: Rig) -> Iterator[Rig]:
+    """The hosts of tests/rig/fleets/demo.toml, which test_site.py makes GPU nodes and test_remove.py takes back."""
+    control_plane.call("up", "--fresh", "demo")
+    control_plane.refresh()
+    yield control_plane
+    control_plane.call("down", "demo")
+
+
+@pytest.fixture(scope="session")
+def bare(demo: Rig) -> dict[str, dict[str, Any]]:
+    """The demo's hosts, their nodes and the cluster before anything was done."""
+    return state(demo)
+
+
+@pytest.fixture(scope="session")
+def converged(demo: Rig, bare: dict[str, dict[str, Any]]) -> Rig:
+    """The demo's hosts as site.yml leaves them: by test_site.py, or by one run where that was not run before."""
+    if any("device /dev/nvidiactl" not in demo.picture(host) for host in DEMO):
+        played = demo.play("site.yml", *DEMO_INVENTORY)
+        assert played.status == 0, played.text
+    return demo
+
+
+def passed(played: Played) -> Played:
+    """It ended well, and without a word of warning."""
+    assert played.status == 0, played.text
+    assert not COMPLAINT.search(played.text), played.text
+    return played
+
+
+def state(rig: Rig) -> dict[str, dict[str, Any]]:
+    """All that site.yml may change, on the demo's hosts and in the cluster."""
+    found: dict[str, dict[str, Any]] = {host: {"host": rig.picture(host)} for host in DEMO}
+    for host in DEMO:
+        node = rig.node(host)
+        found[host]["node"] = [node["metadata"].get("labels"), node["metadata"].get("annotations"), node["spec"]]
+    found["cluster"] = {
+        kind: sorted(thing["metadata"]["name"] for thing in rig.kubectl("get", kind, "--all-namespaces")["items"])
+        for kind in ("daemonsets", "runtimeclasses", "jobs", "configmaps")
+    }
+    return found

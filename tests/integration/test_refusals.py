@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,8 @@ INVENTORY = ("-i", "tests/integration/inventory")
 
 
 @pytest.fixture(scope="module")
-def rig(control_plane: Rig) -> Iterator[Rig]:
-    control_plane.call("up", "--fresh", "refusals")
-    control_plane.refresh()
-    yield control_plane
-    control_plane.call("down", "refusals")
+def rig(small_fleet: Rig) -> Rig:
+    return small_fleet
 
 
 def refused(rig: Rig, host: str, *words: str) -> str:
