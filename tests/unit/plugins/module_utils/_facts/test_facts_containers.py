@@ -195,7 +195,7 @@ def test_cdi(machine: FolderHost) -> None:
     machine.file("/etc/cdi/nvidia.json", '{"kind": "nvidia.com/gpu", "devices": [{"name": "0"}]}')
     machine.file("/etc/cdi/notes.txt", "not looked at")
     machine.file("/var/run/cdi/nvidia.yaml", "kind: nvidia.com/gpu\ndevices: [{name: all}]\n")
-    machine.file("/var/run/cdi/x.yaml", (FIXTURES / "cdi/1.20.0-h100x2.yaml").read_text(encoding="utf-8"))
+    machine.file("/var/run/cdi/x.yaml", (FIXTURES / "cdi/1.20.0-h100x2.yaml.txt").read_text(encoding="utf-8"))
     value, sources = cdi.read(machine)
     assert [(spec["path"], spec["kind"], spec["ok"]) for spec in value["specs"]] == [
         ("/etc/cdi/nvidia.json", "nvidia.com/gpu", True),

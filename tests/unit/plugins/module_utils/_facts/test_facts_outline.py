@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
-SPEC = (FIXTURES / "cdi/1.20.0-h100x2.yaml").read_text(encoding="utf-8")
+SPEC = (FIXTURES / "cdi/1.20.0-h100x2.yaml.txt").read_text(encoding="utf-8")
 
 SCALARS = {
     "k: word": "word",
