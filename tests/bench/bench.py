@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,13 +22,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from executions import count_executions
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 BENCH = CHECKOUT / "tests" / "bench"
 RIG = CHECKOUT / "tests" / "rig" / "rig"
 FLEET = [f"bench-{number}" for number in range(1, 9)]
 USER = "system:serviceaccount:kube-system:kubegpu"
-# A pipelined module is a bare interpreter that reads its program from stdin; any other is a copied AnsiballZ file.
-MODULE = re.compile(r"/bin/sh -c '.*?(?:python[0-9.]* && sleep 0|AnsiballZ_\w+\.py)")
 
 
 class Cost(NamedTuple):
@@ -85,16 +84,6 @@ def cost(argv: list[str]) -> Cost:
     with audit.open() as file:
         file.seek(seen)
         return Cost(seconds, executions, count_requests(file))
-
-
-def count_executions(lines: Iterable[str]) -> dict[str, int]:
-    """Module executions by host, from the ssh command lines that ansible used."""
-    return dict(Counter(host_of(line) for line in lines if MODULE.search(line)))
-
-
-def host_of(line: str) -> str:
-    found = re.search(r"(\d+\.\d+\.\d+\.\d+) /bin/sh -c", line)
-    return found.group(1) if found else "unknown"
 
 
 def count_requests(lines: Iterable[str]) -> dict[str, int]:
