@@ -22,7 +22,7 @@ OPTIONS = "-C -o ControlMaster=auto -o ControlPersist=60s -o User=root -o Connec
         ("/bin/sh -c 'sudo -H -S -n -u root /bin/sh -c '\"'\"'echo BECOME ; /usr/bin/python3 && sleep 0'", 1),
         # looking for an interpreter, and folders for temporary files
         (
-            "/bin/sh -c 'echo FOUND; command -v '\"'\"'python3.13'\"'\"'; command -v '\"'\"'python3'\"'\"'; echo ENDFOUND'",
+            "/bin/sh -c 'echo FOUND; command -v '\"'\"'python3.13'\"'\"'; echo ENDFOUND'",
             0,
         ),
         ("/bin/sh -c 'echo ~root && sleep 0'", 0),
