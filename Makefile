@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = @$(PYTHON) tests/run
 
-.PHONY: help demo demo-down test test-unit lint sanity integration molecule bench clean
+.PHONY: help demo demo-down test test-unit lint sanity integration molecule bench bench-facts clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ molecule:  ## the roles' scenarios (SCENARIO=name for one)
 
 bench:  ## module executions, wall time and API requests for 1, 2, 4 and 8 hosts
 	$(RUN) bench
+
+bench-facts:  ## what nvidia_facts costs a host with eight GPUs, beside nvidia-smi
+	$(RUN) bench-facts
 
 clean:  ## take everything down and empty the cache
 	$(RUN) clean

@@ -53,7 +53,7 @@ def types(steps: Steps) -> None:
     product = [tree / "plugins", tree / "tests" / "unit" / "plugins"]
     steps.logged("mypy-collection", [tools / "mypy", *settings, *product], {**env, "MYPYPATH": str(root)}, cwd=root)
     homes = [CHECKOUT / "tests", CHECKOUT / "tests" / "rig", CHECKOUT / "tests" / "integration"]
-    workshop = ["tests/_run", "tests/rig/_rig", "tests/bench/bench.py", "tests/integration", "tests/unit/rig"]
+    workshop = ["tests/_run", "tests/rig/_rig", "tests/bench", "tests/integration", "tests/unit/rig"]
     path = os.pathsep.join(map(str, homes))
     steps.logged("mypy-workshop", [tools / "mypy", *settings, *workshop], {**env, "MYPYPATH": path})
 

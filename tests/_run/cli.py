@@ -22,7 +22,7 @@ USAGE = """usage: tests/run COMMAND
   test                          every check
   lint, units, sanity           the checks without a cluster
   integration, molecule [NAME]  the checks with one
-  bench                         what a run costs
+  bench, bench-facts            what a run costs; what reading the facts costs a host
   clean                         take everything down, empty the cache"""
 
 
@@ -84,7 +84,7 @@ def _clean(_more: list[str]) -> int:
     return 0
 
 
-OVER_THE_RIG = ("demo", "test", "integration", "molecule", "bench")
+OVER_THE_RIG = ("demo", "test", "integration", "molecule", "bench", "bench-facts")
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": lambda _more: demo.demo(),
     "demo-down": _down,
@@ -100,5 +100,6 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "integration": _steps([cluster.integration]),
     "molecule": _molecule,
     "bench": lambda _more: cluster.bench(),
+    "bench-facts": lambda _more: cluster.bench_facts(),
     "clean": _clean,
 }

@@ -20,8 +20,10 @@ SCENARIOS = CHECKOUT / "molecule"
 HERE = "tests/integration"
 THE_RIG = f"{HERE}/test_rig.py"  # needs a machine on which nothing of it runs
 AS_INSTALLED = f"{HERE}/test_install.py"  # asks neither hosts nor a cluster
-THE_WHOLE_WAY = f"{HERE}/test_site.py"
-BESIDE = (f"{HERE}/test_gpu_node_label.py", f"{HERE}/test_refusals.py")  # get along with what else is in the cluster
+# one after the other on the same hosts
+THE_WHOLE_WAY = tuple(f"{HERE}/test_{name}.py" for name in ("site", "nvidia_facts", "remove"))
+# get along with what else is in the cluster
+BESIDE = tuple(f"{HERE}/test_{name}.py" for name in ("gpu_node_label", "refusals", "nvidia_facts_bare", "preflight"))
 
 # Scenarios that bring things into the cluster which are no host's own. The others run beside them, on other hosts.
 CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
@@ -39,7 +41,7 @@ def everything(steps: Steps) -> None:
             steps.step("start the control plane", lambda: rigs.rig("up"))
     finally:
         _up.set()  # also when that failed: who waits for it finds out by itself
-    _pytest(steps, "the whole way", THE_WHOLE_WAY)
+    _pytest(steps, "the whole way", *THE_WHOLE_WAY)
     for name in _scenarios():
         if _cluster_wide(name):
             _molecule(steps, name)
@@ -67,7 +69,7 @@ def take_down(steps: Steps) -> None:
 def integration(steps: Steps) -> None:
     """All of tests/integration, which starts and ends the rig itself: that is one of the things it tests."""
     _pytest(steps, "the rig itself", THE_RIG)
-    _pytest(steps, "integration", AS_INSTALLED, *BESIDE, THE_WHOLE_WAY)
+    _pytest(steps, "integration", AS_INSTALLED, *BESIDE, *THE_WHOLE_WAY)
 
 
 def _pytest(steps: Steps, name: str, *files: str) -> None:
@@ -116,5 +118,22 @@ def bench() -> int:
     try:
         rigs.rig("up")
         return subprocess.run(argv, cwd=CHECKOUT, env=rigs.environment(tools), stdin=subprocess.DEVNULL).returncode
+    finally:
+        rigs.rig("down")
+
+
+def bench_facts() -> int:
+    """What nvidia_facts costs on a host that site.yml has made a GPU node."""
+    tools = venvs.ensure("test")
+    try:
+        rigs.rig("up", "--fresh", "demo")
+        env = rigs.environment(tools)
+        site = [str(tools / "ansible-playbook"), "site.yml", "-i", "inventories/demo"]
+        bench = [str(tools / "python"), "tests/bench/facts.py"]
+        for argv in (site, bench):
+            status = subprocess.run(argv, cwd=CHECKOUT, env=env, stdin=subprocess.DEVNULL).returncode
+            if status != 0:
+                return status
+        return 0
     finally:
         rigs.rig("down")

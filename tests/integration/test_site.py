@@ -1,60 +1,31 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole way: two bare hosts, site.yml in check mode, for real, again, refused, and taken back. In this order."""
+"""The whole way: two bare hosts, site.yml in check mode, for real, and again. In this order.
+
+test_nvidia_facts.py and test_remove.py go on with the same hosts.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _rig.parts import ensure
-from conftest import CHECKOUT, Played, Rig
-
-HOSTS = {"rig-h100": 8, "rig-t4": 4}
-INVENTORY = ("-i", "inventories/demo")
-COMPLAINT = re.compile(r"\[(?:DEPRECATION )?WARNING\]")
+from conftest import CHECKOUT, DEMO, DEMO_INVENTORY, Rig, passed, state
 
 
 @pytest.fixture(scope="module")
-def rig(control_plane: Rig) -> Iterator[Rig]:
-    control_plane.call("up", "--fresh", "demo")
-    control_plane.refresh()
-    yield control_plane
-    control_plane.call("down", "demo")
-
-
-@pytest.fixture(scope="module")
-def bare(rig: Rig) -> dict[str, dict[str, Any]]:
-    """The hosts and their nodes before anything was done."""
-    return state(rig)
-
-
-def state(rig: Rig) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {host: {"host": rig.picture(host)} for host in HOSTS}
-    for host in HOSTS:
-        node = rig.node(host)
-        found[host]["node"] = [node["metadata"].get("labels"), node["metadata"].get("annotations"), node["spec"]]
-    found["cluster"] = {
-        kind: sorted(thing["metadata"]["name"] for thing in rig.kubectl("get", kind, "--all-namespaces")["items"])
-        for kind in ("daemonsets", "runtimeclasses", "jobs", "configmaps")
-    }
-    return found
-
-
-def passed(played: Played) -> Played:
-    assert played.status == 0, played.text
-    assert not COMPLAINT.search(played.text), played.text
-    return played
+def rig(demo: Rig) -> Rig:
+    return demo
 
 
 def test_bare_hosts_have_nothing_of_nvidia(rig: Rig, bare: dict[str, dict[str, Any]]) -> None:
-    for host, gpus in HOSTS.items():
+    for host, gpus in DEMO.items():
         names = " ".join(bare[host]["host"])
         assert "package nvidia" not in names and "device /dev/nvidia" not in names
         assert "nvidia.com/gpu" not in rig.node(host)["status"].get("allocatable", {})
@@ -62,7 +33,7 @@ def test_bare_hosts_have_nothing_of_nvidia(rig: Rig, bare: dict[str, dict[str, A
 
 
 def test_check_mode_names_the_changes_and_makes_none(rig: Rig, bare: dict[str, dict[str, Any]]) -> None:
-    played = passed(rig.play("site.yml", *INVENTORY, "--check", "--diff"))
+    played = passed(rig.play("site.yml", *DEMO_INVENTORY, "--check", "--diff"))
     for change in (
         "nvidia-open",
         "nvidia-container-toolkit",
@@ -71,25 +42,25 @@ def test_check_mode_names_the_changes_and_makes_none(rig: Rig, bare: dict[str, d
         "nvidia.com/gpu.present",
     ):
         assert change in played.text
-    assert all(count > 0 for host, count in played.changed.items() if host in HOSTS)
+    assert all(count > 0 for host, count in played.changed.items() if host in DEMO)
     assert state(rig) == bare
 
 
 def test_site_makes_gpu_nodes(rig: Rig, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    passed(rig.play("site.yml", *INVENTORY, "-e", f"gpu_validate_report={report}"))
-    for host, gpus in HOSTS.items():
+    passed(rig.play("site.yml", *DEMO_INVENTORY, "-e", f"gpu_validate_report={report}"))
+    for host, gpus in DEMO.items():
         assert rig.node(host)["status"]["allocatable"]["nvidia.com/gpu"] == str(gpus)
         assert rig.on(host, "cat /proc/driver/nvidia/version").count("580.95.05") == 1
         assert "runtimes.nvidia" in rig.on(host, "containerd config dump")
     rows = {row["node"]: row for row in json.loads(report.read_text())["nodes"]}
-    assert {name: row["allocatable"] for name, row in rows.items()} == HOSTS
+    assert {name: row["allocatable"] for name, row in rows.items()} == DEMO
     assert {row["validation"] for row in rows.values()} == {"passed"}
 
 
 def test_a_job_sees_the_gpu_that_it_was_given(rig: Rig) -> None:
     """The proof of the product, made once more without the product."""
-    for host in HOSTS:
+    for host in DEMO:
         manifest = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -113,7 +84,7 @@ def test_a_job_sees_the_gpu_that_it_was_given(rig: Rig) -> None:
         rig.kubectl_wait(f"pod/probe-{host}", "jsonpath={.status.phase}=Succeeded")
         seen = set(re.findall(r"UUID: (GPU-[0-9a-f-]+)", rig.kubectl_text("logs", f"probe-{host}")))
         there = set(re.findall(r"UUID: (GPU-[0-9a-f-]+)", rig.on(host, "nvidia-smi -L")))
-        assert len(seen) == 2 and seen < there and len(there) == HOSTS[host]
+        assert len(seen) == 2 and seen < there and len(there) == DEMO[host]
         rig.kubectl_text("delete", f"pod/probe-{host}", "--wait=false")
 
 
@@ -121,7 +92,7 @@ def test_our_labels_are_those_of_gpu_feature_discovery(rig: Rig) -> None:
     """NVIDIA's own program is asked on the same hosts; it knows more labels, but none that it would set otherwise."""
     program = ensure("gpu-feature-discovery") / "bin" / "gpu-feature-discovery"
     options = "--oneshot --no-timestamp --use-node-feature-api=false --output-file=/run/gfd.labels"
-    for host in HOSTS:
+    for host in DEMO:
         rig.put(host, program, "/run/gfd")
         said = rig.on(host, f"/run/gfd {options} >/run/gfd.log 2>&1 || cat /run/gfd.log >&2; cat /run/gfd.labels")
         theirs = dict(line.split("=", 1) for line in said.splitlines())
@@ -134,31 +105,20 @@ def test_our_labels_are_those_of_gpu_feature_discovery(rig: Rig) -> None:
 def test_second_run_changes_nothing_and_costs_little(rig: Rig, tmp_path: Path) -> None:
     downloads, log = rig.downloads(), tmp_path / "ssh.log"
     ssh = str(CHECKOUT / "tests" / "bench" / "ssh")
-    played = passed(rig.play("site.yml", *INVENTORY, KUBEGPU_BENCH_LOG=str(log), ANSIBLE_SSH_EXECUTABLE=ssh))
+    played = passed(rig.play("site.yml", *DEMO_INVENTORY, KUBEGPU_BENCH_LOG=str(log), ANSIBLE_SSH_EXECUTABLE=ssh))
     assert set(played.changed.values()) == {0}, played.text
     assert rig.downloads() == downloads, "a converged host asked the network for something"
     asked = Counter(re.findall(r"(\d+\.\d+\.\d+\.\d+) /bin/sh -c '\S*python", log.read_text()))
-    assert len(asked) == len(HOSTS) and max(asked.values()) <= 8, asked
+    assert len(asked) == len(DEMO) and max(asked.values()) <= 8, asked
 
 
 def test_check_mode_on_a_converged_host_is_silent(rig: Rig) -> None:
-    assert set(passed(rig.play("site.yml", *INVENTORY, "--check", "--diff")).changed.values()) == {0}
+    assert set(passed(rig.play("site.yml", *DEMO_INVENTORY, "--check", "--diff")).changed.values()) == {0}
 
 
 def test_somebody_elses_change_is_found_and_healed(rig: Rig) -> None:
     rig.on("rig-t4", "sed -i '/runtimes.nvidia/,$d' /etc/containerd/config.toml && systemctl restart containerd")
     assert "runtimes.nvidia" not in rig.on("rig-t4", "containerd config dump")
-    played = passed(rig.play("site.yml", *INVENTORY))
+    played = passed(rig.play("site.yml", *DEMO_INVENTORY))
     assert played.changed["rig-t4"] > 0 and played.changed["rig-h100"] == 0
     assert "runtimes.nvidia" in rig.on("rig-t4", "containerd config dump")
-
-
-def test_remove_gives_the_hosts_back(rig: Rig, bare: dict[str, dict[str, Any]]) -> None:
-    passed(rig.play("playbooks/remove.yml", *INVENTORY))
-    after = state(rig)
-    assert after["cluster"] == bare["cluster"]
-    for host in HOSTS:
-        gone = {name for name in bare[host]["host"] if name not in after[host]["host"]}
-        assert not gone, f"{host}: removal took {gone}"
-        assert not [name for name in after[host]["host"] if "nvidia" in name and name not in bare[host]["host"]]
-        assert "nvidia.com/gpu.present" not in rig.node(host)["metadata"]["labels"]
