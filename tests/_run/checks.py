@@ -52,7 +52,7 @@ def types(steps: Steps) -> None:
     root = tree.parents[2]
     product = [tree / "plugins", tree / "tests" / "unit" / "plugins"]
     steps.logged("mypy-collection", [tools / "mypy", *settings, *product], {**env, "MYPYPATH": str(root)}, cwd=root)
-    homes = [CHECKOUT / "tests", CHECKOUT / "tests" / "rig", CHECKOUT / "tests" / "integration"]
+    homes = [CHECKOUT / "tests", *(CHECKOUT / "tests" / name for name in ("rig", "integration", "bench"))]
     workshop = ["tests/_run", "tests/rig/_rig", "tests/bench", "tests/integration", "tests/unit/rig"]
     path = os.pathsep.join(map(str, homes))
     steps.logged("mypy-workshop", [tools / "mypy", *settings, *workshop], {**env, "MYPYPATH": path})

@@ -19,7 +19,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RIG = CHECKOUT / "tests" / "rig" / "rig"
-sys.path.insert(0, str(CHECKOUT / "tests" / "rig"))
+sys.path[:0] = [str(CHECKOUT / "tests" / "rig"), str(CHECKOUT / "tests" / "bench")]
 
 DEMO = {"rig-h100": 8, "rig-t4": 4}  # host -> GPUs
 DEMO_INVENTORY = ("-i", "inventories/demo")

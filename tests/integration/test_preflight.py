@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from conftest import CHECKOUT, Played, Rig
+from executions import count_executions
 
 GOOD, REFUSED, GONE = "ref-debian", "ref-plain", "ref-gone"
 PLAYBOOK = "playbooks/preflight.yml"
@@ -32,7 +32,7 @@ class Run(NamedTuple):
     before: dict[str, Any]
     after: dict[str, Any]
     written: list[str]
-    asked: Counter[str]
+    asked: dict[str, int]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def run(request: pytest.FixtureRequest, rig: Rig, tmp_path_factory: pytest.TempP
     )
     after = state(rig)
     written = [path for host in (GOOD, REFUSED) for path in written_on(rig, host)]
-    asked = Counter(re.findall(r"(\d+\.\d+\.\d+\.\d+) /bin/sh -c '\S*python", log.read_text()))
+    asked = count_executions(log.read_text().splitlines())
     assert report.stat().st_mode & 0o777 == 0o600
     return Run(played, json.loads(report.read_text()), before, after, written, asked)
 
