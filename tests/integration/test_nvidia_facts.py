@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import facts
 import pytest
 from conftest import Rig
-from facts import Facts
+from read_facts import Facts
 
 HOST, GPUS = "rig-h100", 8
 INVENTORY = "inventories/demo"

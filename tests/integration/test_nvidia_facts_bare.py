@@ -8,7 +8,7 @@ from __future__ import annotations
 import facts
 import pytest
 from conftest import Rig
-from facts import Facts
+from read_facts import Facts
 
 BARE, PLAIN = "ref-debian", "ref-plain"
 INVENTORY = "tests/integration/inventory"

@@ -9,7 +9,6 @@ Of its three hosts one can become a GPU node, one is refused, and one cannot be 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
