@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import facts
 import pytest
+import read_facts
 from conftest import Rig
 from read_facts import Facts
 
@@ -37,7 +37,7 @@ def whole(rig: Rig) -> Facts:
 
 
 def ask(rig: Rig, *words: str, subset: str = "all") -> Facts:
-    return facts.ask(rig, INVENTORY, HOST, *words, subset=subset)
+    return read_facts.ask(rig, INVENTORY, HOST, *words, subset=subset)
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def trouble(rig: Rig, text: str) -> Iterator[None]:
 
 
 def test_every_source_answered_or_says_why_it_was_not_asked(whole: Facts) -> None:
-    assert facts.unasked_or_ok(whole) == {}
+    assert read_facts.unasked_or_ok(whole) == {}
     assert whole["sources"]["nvml"]["ok"] is True
 
 
@@ -61,7 +61,7 @@ def test_of_every_gpu_all_is_known(rig: Rig, whole: Facts) -> None:
     there = rig.on(HOST, "nvidia-smi --query-gpu=uuid --format=csv,noheader").split()
     assert [gpu["uuid"] for gpu in whole["gpus"]] == there
     for gpu in whole["gpus"]:
-        assert set(facts.nulls(gpu)) == UNKNOWN
+        assert set(read_facts.nulls(gpu)) == UNKNOWN
         assert len(gpu["nvlink"]) == 18 and {link["state"] for link in gpu["nvlink"]} == {"active"}
 
 
@@ -80,7 +80,7 @@ def test_all_ways_to_the_hardware_agree(whole: Facts) -> None:
 
 
 def test_the_documentation_has_every_field_and_no_other(whole: Facts) -> None:
-    assert list(facts.compare(whole, facts.documentation(), "nvidia")) == []
+    assert list(read_facts.compare(whole, read_facts.documentation(), "nvidia")) == []
 
 
 def test_eight_gpus_are_not_too_much_to_carry(whole: Facts) -> None:
@@ -88,7 +88,7 @@ def test_eight_gpus_are_not_too_much_to_carry(whole: Facts) -> None:
 
 
 def test_check_mode_tells_the_same(rig: Rig, whole: Facts) -> None:
-    assert facts.at_rest(ask(rig, "--check")) == facts.at_rest(whole)
+    assert read_facts.at_rest(ask(rig, "--check")) == read_facts.at_rest(whole)
 
 
 def test_asking_changes_nothing(rig: Rig) -> None:
@@ -103,7 +103,9 @@ def test_only_what_is_asked_is_told(rig: Rig, whole: Facts, subset: str) -> None
     names = subset.split(",")
     assert sorted(told) == sorted([*names, "sources"])
     assert told["sources"].keys() <= whole["sources"].keys()
-    assert facts.at_rest({name: told[name] for name in names}) == facts.at_rest({name: whole[name] for name in names})
+    assert read_facts.at_rest({name: told[name] for name in names}) == read_facts.at_rest(
+        {name: whole[name] for name in names}
+    )
 
 
 def test_processes_are_named_with_their_unit_or_container(rig: Rig) -> None:
@@ -139,5 +141,5 @@ def test_a_gpu_that_hangs_does_not_hang_the_play(rig: Rig, whole: Facts) -> None
     concerned = {"nvml", "cuda_limit", "nvidia_smi", "nvidia_smi_xml"}
     assert {name for name in told["sources"] if told["sources"][name] != whole["sources"][name]} == concerned
     for name in ("platform", "pci", "packages", "container", "kubelet", "files"):
-        assert facts.at_rest(told[name]) == facts.at_rest(whole[name])
+        assert read_facts.at_rest(told[name]) == read_facts.at_rest(whole[name])
     assert told["driver"]["loaded"] == whole["driver"]["loaded"]
