@@ -70,7 +70,7 @@ def machine() -> dict[str, Any]:
         "mounts": sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
         "links": sorted(line.split()[0] for line in printed("ip", "-brief", "link")),
         "namespaces": sorted(path.name for path in Path("/run/netns").glob("*")),
-        "cgroups": sorted(str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()),
+        "cgroups": sorted(_container_cgroups()),
         "sysctls": dict(_sysctls()),
         "firewall": sorted(_firewall()),
         "volumes": sorted(printed("podman", "volume", "ls", "--quiet")),
@@ -91,6 +91,13 @@ def _container_processes() -> Iterator[str]:
                 yield f"{name} {process.name}"
         except OSError:  # it has ended, or it is not ours to look at
             continue
+
+
+def _container_cgroups() -> Iterator[str]:
+    """Podman's, and what containers made below them. Others come and go with whoever else works on this machine."""
+    for path in Path("/sys/fs/cgroup").rglob("*"):
+        if "libpod" in str(path) and path.is_dir():
+            yield str(path)
 
 
 def _sysctls() -> Iterator[tuple[str, str]]:
