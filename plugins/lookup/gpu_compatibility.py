@@ -5,13 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import typing as t
-
-import yaml
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-
 DOCUMENTATION = r"""
 name: gpu_compatibility
 short_description: Reads a user's own compatibility data for the filter gpu_plan
@@ -45,6 +38,13 @@ _raw:
   elements: dict
 """
 
+import os
+import typing as t
+
+import yaml
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no types
     def run(
@@ -64,6 +64,8 @@ def _read(path: str) -> dict[str, t.Any]:
         raise _error(path, "it is not a text in UTF-8") from None
     except yaml.YAMLError as error:
         raise _error(path, f"it is not YAML{_where(error)}") from None
+    except ValueError as error:  # a day without quotes that no calendar has
+        raise _error(path, str(error)) from None
     if not isinstance(data, dict):
         raise _error(path, "it has no keys, such as branches")
     return data

@@ -5,14 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import typing as t
-from importlib import metadata
-from pathlib import Path
-
-from ansible.plugins.lookup import LookupBase
-from ansible.utils.display import Display
-
 DOCUMENTATION = r"""
 name: pynvml
 short_description: Finds the controller's copy of pynvml.py, NVIDIA's Python binding of NVML
@@ -59,6 +51,14 @@ _raw:
       type: str
       sample: 2828e66b483bec218f461314f6da96c1e56330ed4b297a20b3444b4c43cdd14e
 """
+
+import hashlib
+import typing as t
+from importlib import metadata
+from pathlib import Path
+
+from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
 
 PACKAGE = "nvidia-ml-py"
 FILE = "pynvml.py"

@@ -863,7 +863,8 @@ ansible_facts:
               returned: always
               contains:
                 pid:
-                  description: 'Process id. NVML: C(nvmlDeviceGetComputeRunningProcesses).'
+                  description: 'Process id. NVML: C(nvmlDeviceGetComputeRunningProcesses), and
+                    C(nvmlDeviceGetMPSComputeRunningProcesses) for clients of MPS.'
                   type: int
                   sample: 812
                   returned: always
@@ -943,7 +944,9 @@ ansible_facts:
               sample: 580.95.05
               returned: always
             on_disk:
-              description: Version of the module that C(modinfo nvidia) finds for the running kernel.
+              description: Version of the module that C(modinfo) finds for the running kernel. Its name
+                is C(nvidia), or another one (Debian's C(nvidia-current)) where a line in
+                C(/etc/modprobe.d) has that loaded in its place.
               type: str
               sample: 580.95.05
               returned: always
@@ -1244,7 +1247,7 @@ ansible_facts:
                   contains:
                     path:
                       description: The file.
-                      type: path
+                      type: str
                       sample: /var/run/cdi/nvidia.yaml
                       returned: always
                     kind:

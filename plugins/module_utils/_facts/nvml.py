@@ -97,15 +97,20 @@ def binding(folder: str = FOLDER) -> tuple[t.Any, str | None]:
 
 def everything(nvml: t.Any) -> dict[str, t.Any]:
     problems, cuda_problems = Problems(), Problems()
-    count = _try(nvml, lambda: nvml.nvmlDeviceGetCount(), ("number of GPUs", ""), problems) or 0
+    count = _try(nvml, _system(nvml, "nvmlDeviceGetCount"), ("number of GPUs", ""), problems) or 0
     gpus = [_gpu(nvml, index, problems) for index in range(count)]
     return {
         "gpus": [gpu for gpu in gpus if gpu],
-        "driver": _try(nvml, lambda: nvml.nvmlSystemGetDriverVersion(), ("driver version", ""), problems),
-        "cuda": _try(nvml, lambda: nvml.nvmlSystemGetCudaDriverVersion_v2(), ("CUDA version", ""), cuda_problems),
+        "driver": _try(nvml, _system(nvml, "nvmlSystemGetDriverVersion"), ("driver version", ""), problems),
+        "cuda": _try(nvml, _system(nvml, "nvmlSystemGetCudaDriverVersion_v2"), ("CUDA version", ""), cuda_problems),
         "reason": problems.reason(),
         "cuda_reason": cuda_problems.reason(),
     }
+
+
+def _system(nvml: t.Any, function: str) -> t.Callable[[], t.Any]:
+    """A question about no GPU in particular, looked up when it is asked: an older binding may lack it."""
+    return lambda: getattr(nvml, function)()
 
 
 def _gpu(nvml: t.Any, index: int, problems: Problems) -> dict[str, t.Any] | None:

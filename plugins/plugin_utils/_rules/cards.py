@@ -105,7 +105,7 @@ def modules_of_the_branch(case: Case, planned: Planned) -> Findings:
         way_out += f", or nvidia_driver_flavour to {' or '.join(there)}"
     reason = f"Branch {target.branch} has no {target.flavour} kernel modules"
     wanted = f"{target.flavour} kernel modules of branch {target.branch}"
-    yield refuse("modules-not-in-branch", ", ".join(there), wanted, way_out, reason, next(iter(there.values())))
+    yield refuse("modules-not-in-branch", ", ".join(there), wanted, way_out, reason, [*there.values()][0])
 
 
 def _served(case: Case, branch: int) -> bool:

@@ -83,7 +83,7 @@ def disk_space(case: Case, planned: Planned) -> Findings:
 def _room(planned: Planned) -> t.Iterator[tuple[str, int]]:
     if planned.installs_driver:
         yield from DRIVER_ROOM.items()
-    for _ in planned.cuda["missing"]:
+    for _version in planned.cuda["missing"]:
         yield from CUDA_ROOM.items()
 
 
