@@ -198,7 +198,7 @@ class Child:
             text = self._read_to_end()
         finally:
             os.close(self._pipe)
-        status = os.waitpid(self._pid, 0)[1]
+        status = self._status()
         if os.WIFSIGNALED(status):
             raise KubeGpuError(f"ended by signal {os.WTERMSIG(status)}")
         try:
@@ -206,17 +206,30 @@ class Child:
         except ValueError as exc:
             raise KubeGpuError(f"gave no answer (exit status {os.WEXITSTATUS(status)})") from exc
 
+    def _status(self) -> int:
+        """How it ended. One that has said everything may still hang where the kernel closes its files."""
+        while True:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
+                return status
+            if time.monotonic() > self._deadline:
+                raise self._hangs()
+            time.sleep(0.001)
+
     def _read_to_end(self) -> bytes:
         text = b""
         while True:
             left = self._deadline - time.monotonic()
             if not select.select([self._pipe], [], [], max(left, 0))[0]:
-                _abandon(self._pid)
-                raise KubeGpuError(f"did not answer within {self._time_limit_s:g} s", timed_out=True)
+                raise self._hangs()
             piece = os.read(self._pipe, 65536)
             if not piece:
                 return text
             text += piece
+
+    def _hangs(self) -> KubeGpuError:
+        _abandon(self._pid)
+        return KubeGpuError(f"did not answer within {self._time_limit_s:g} s", timed_out=True)
 
 
 def _answer_and_exit(question: t.Callable[[], t.Any], writer: int) -> t.NoReturn:

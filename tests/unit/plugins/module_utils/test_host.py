@@ -118,8 +118,15 @@ def test_a_child_answers() -> None:
     assert Host().ask_child(speak).answer() == speak()
 
 
+def stay() -> None:
+    """The pipe is closed, but the process does not end."""
+    os.closerange(3, 1024)
+    time.sleep(30)
+
+
 CHILDREN = {
     "hangs": (hang, "did not answer within 0.3 s"),
+    "hangs on its way out": (stay, "did not answer within 0.3 s"),
     "crashes": (crash, "ended by signal 9"),
     "fails": (fail, r"gave no answer \(exit status 1\)"),
     "quits": (quit_early, r"gave no answer \(exit status 1\)"),
