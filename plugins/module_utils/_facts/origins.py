@@ -16,10 +16,11 @@ if t.TYPE_CHECKING:
     from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
 
 LISTS = "/var/lib/apt/lists"
-# Without its cache of the lists apt reads them all, which takes seconds. Its other cache it would write anew after each
-# change of a package: this reading changes nothing.
+# Without its cache of the lists apt reads them all, which takes seconds.
 CACHE = "/var/cache/apt/srcpkgcache.bin"
-POLICY = ("apt-cache", "-o", "Dir::Cache::pkgcache=", "policy")
+# This reading changes nothing, but apt would write its caches anew after each change of a package or of a source. It
+# writes neither of them where it cannot write to the folder of this one, and Debian has no folder of that name.
+POLICY = ("apt-cache", "-o", "Dir::Cache::pkgcache=/nonexistent/pkgcache.bin", "policy")
 PACKAGE = re.compile(r"^(\S+):$")
 INSTALLED = re.compile(r"^  Installed: (\S+)$")
 VERSION = re.compile(r"^ (?:\*\*\*|   ) (\S+) -?[0-9]+$")
