@@ -35,6 +35,12 @@ VERSION = r"([0-9]{3,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?)"
 # "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  615.71.09  ..."
 NVRM = re.compile(rf"^NVRM version:[^\n]*?\b(Open )?Kernel Module\b(?: for \S+)?\s+{VERSION}\b", re.M | re.A)
 LIBRARY_VERSION = re.compile(rf"\.so\.{VERSION}$", re.A)
+# Debian keeps modules of several drivers side by side under names of their own, and tells modprobe in such a line which
+# of them to load as nvidia.
+MODPROBE_CONFIGS = "/etc/modprobe.d/*.conf"
+LOADED_AS_NVIDIA = re.compile(
+    r"^[ \t]*install[ \t]+nvidia[ \t]+\S*modprobe[ \t]+(?:-i|--ignore-install)[ \t]+(nvidia[-_][A-Za-z0-9_-]+)", re.M
+)
 MODINFO_LINE = re.compile(r"^(version|license|signer):[ \t]*(\S.*?)\s*$", re.M)
 # The licence that the module declares to the kernel tells the flavour.
 LICENCES = {"NVIDIA": "proprietary", "Dual MIT/GPL": "open"}
@@ -139,10 +145,22 @@ def _loaded(host: Host) -> tuple[Module, Source]:
     return module, OK
 
 
+def _module_name(host: Host) -> str:
+    """What modprobe loads when it is asked for nvidia."""
+    for path in host.glob(MODPROBE_CONFIGS):
+        try:
+            match = LOADED_AS_NVIDIA.search(host.read(path, limit=65536))
+        except KubeGpuError:
+            continue
+        if match:
+            return match.group(1)
+    return "nvidia"
+
+
 def _on_disk(host: Host, *kernel: str) -> tuple[Module, Source]:
     """The module that would be loaded: for the running kernel, or for another (``-k``, release)."""
     try:
-        answer = host.run("modinfo", *kernel, "nvidia")
+        answer = host.run("modinfo", *kernel, _module_name(host))
     except KubeGpuError as exc:
         return Module(), Source(False, str(exc))
     if answer.rc == 0:

@@ -159,6 +159,20 @@ def test_the_module_of_the_kernel_that_boots_next(machine: FolderHost) -> None:
     assert value["mismatch"] == f"kernel {NEXT}, which boots next, has no NVIDIA module on disk"
 
 
+def test_debian_loads_a_module_of_another_name_as_nvidia(machine: FolderHost) -> None:
+    machine.file("/etc/modprobe.d/a.conf", "options nvidia NVreg_x=1\n#install nvidia modprobe -i nvidia-old\n")
+    machine.file(
+        "/etc/nvidia/current/nvidia-modprobe.conf", "install nvidia modprobe -i nvidia-current $CMDLINE_OPTS\n"
+    )
+    machine.link("/etc/modprobe.d/nvidia.conf", "../nvidia/current/nvidia-modprobe.conf")
+    boots(machine, machine.kernel(), NEXT, default=NEXT)
+    for argv in ("modinfo", f"modinfo -k {NEXT}"):
+        machine.commands[f"{argv} nvidia"] = Answer(1, "", "modinfo: ERROR: Module nvidia not found.\n")
+        machine.commands[f"{argv} nvidia-current"] = Answer(0, "version: 535.261.03\nlicense: NVIDIA\n", "")
+    value = read_all(machine)
+    assert (value["on_disk"], value["next_boot"]["version"], value["branch"]) == ("535.261.03", "535.261.03", "535")
+
+
 def test_the_running_kernel_boots_again(machine: FolderHost) -> None:
     boots(machine, machine.kernel(), default=machine.kernel())
     machine.commands["modinfo nvidia"] = Answer(0, "version: 580.95.05\nlicense: NVIDIA\n", "")
