@@ -41,6 +41,7 @@ SHUTDOWN, SLOWDOWN = 0, 1
 INFOROM_OEM, INFOROM_ECC, INFOROM_POWER = 0, 1, 2
 FIELD_MEMORY_TEMPERATURE = 82
 FABRIC_COMPLETED = 3
+FABRIC_VERSION = 2
 MIG_ENABLED = 1
 MOST_LINKS = 36
 LINK_ERRORS = (0, 1, 2)  # replay, recovery, CRC of flits
@@ -159,35 +160,50 @@ def _link(nvml: t.Any, gpu: t.Any, link: int, lacking: set[t.Any] | None) -> lis
     return list(answers.values())
 
 
-def _fabric(nvml: t.Any, gpu: t.Any) -> list[t.Any] | None:
+class FabricInfo(ctypes.Structure):
+    """``nvmlGpuFabricInfo_v2_t`` of nvml.h; the older ``nvmlGpuFabricInfo_t`` is the same behind the version.
+
+    Bindings before 12.570 have the cluster's UUID too long in theirs, and so all that follows in the wrong place.
+    """
+
+    _fields_ = (
+        ("version", ctypes.c_uint),
+        ("cluster", ctypes.c_ubyte * 16),
+        ("status", ctypes.c_uint),
+        ("clique", ctypes.c_uint),
+        ("state", ctypes.c_ubyte),
+        ("health", ctypes.c_uint),
+    )
+
+
+def _fabric(nvml: t.Any, gpu: t.Any) -> list[t.Any]:
     """State, and if its work is completed: how that ended, clique, cluster."""
-    info = None
-    with contextlib.suppress(AttributeError), has_not(nvml):
-        asked = nvml.c_nvmlGpuFabricInfoV_t()
-        nvml.nvmlDeviceGetGpuFabricInfoV(gpu, ctypes.byref(asked))
-        info = asked
-    if info is None:
-        info = nvml.c_nvmlGpuFabricInfo_t()
-        nvml.nvmlDeviceGetGpuFabricInfo(gpu, ctypes.byref(info))
+    info = _fabric_info(nvml, gpu)
     if info.state != FABRIC_COMPLETED:
         return [info.state, None, None, None]
     status = as_text(nvml.nvmlErrorString(info.status)) if info.status else "Success"
-    return [info.state, status, info.cliqueId, _uuid(info.clusterUuid)]
+    return [info.state, status, info.clique, str(uuid.UUID(bytes=bytes(info.cluster)))]
 
 
-def _uuid(raw: t.Any) -> str:
-    """Older bindings have it as text of 16 characters, cut at the first zero."""
-    octets = bytes(raw)
-    return str(uuid.UUID(bytes=octets.ljust(16, b"\0")[:16]))
+def _fabric_info(nvml: t.Any, gpu: t.Any) -> FabricInfo:
+    info = FabricInfo(version=ctypes.sizeof(FabricInfo) | FABRIC_VERSION << 24)
+    with contextlib.suppress(AttributeError), has_not(nvml):
+        nvml.nvmlDeviceGetGpuFabricInfoV(gpu, ctypes.byref(info))
+        return info
+    nvml.nvmlDeviceGetGpuFabricInfo(gpu, ctypes.byref(info, FabricInfo.cluster.offset))
+    return info
 
 
 def _processes(nvml: t.Any, gpu: t.Any) -> list[list[t.Any]] | None:
-    found = None
-    for kind in ("Compute", "Graphics"):
+    """Clients of MPS compute too. They have a question of their own, and are not told twice."""
+    found: list[list[t.Any]] | None = None
+    for kind, type_ in (("Compute", "compute"), ("MPSCompute", "compute"), ("Graphics", "graphics")):
         name = f"nvmlDeviceGet{kind}RunningProcesses"
-        with has_not(nvml):
+        with contextlib.suppress(AttributeError), has_not(nvml):
             running = _first(f"{name}_v3", f"{name}_v2", name)(nvml, gpu)
-            found = (found or []) + [[process.pid, kind.lower(), process.usedGpuMemory] for process in running]
+            told = {(pid, told_type) for pid, told_type, _memory in found or []}
+            new = [process for process in running if (process.pid, type_) not in told]
+            found = (found or []) + [[process.pid, type_, process.usedGpuMemory] for process in new]
     return found
 
 

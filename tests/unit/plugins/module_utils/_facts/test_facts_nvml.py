@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import json
+import struct
 import sys
 import types
 import typing as t
@@ -215,28 +216,28 @@ FABRICS = {
     "at work": ((2, 0, UUID_BYTES), ("in_progress", None, None, None)),
     "done": ((3, 0, UUID_BYTES), ("completed", "success", 7, "00010203-0405-0607-0809-0a0b0c0d0e0f")),
     "of one machine": ((3, 0, bytes(16)), ("completed", "success", 7, None)),
-    "as text, cut at a zero": ((3, 0, b""), ("completed", "success", 7, None)),
     "failed": ((3, 999, bytes(16)), ("completed", "unknown_error", 7, None)),
 }
 
 
 @pytest.mark.parametrize("says, fabric", FABRICS.values(), ids=FABRICS.keys())
 @pytest.mark.parametrize("versioned", [True, False])
-def test_fabric(
-    says: tuple[int, int, bytes], fabric: tuple[t.Any, ...], versioned: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fabric(says: tuple[int, int, bytes], fabric: tuple[t.Any, ...], versioned: bool) -> None:
     state, status, cluster = says
 
-    def info(_gpu: int, structure: Structure) -> None:
-        structure.__dict__.update(state=state, status=status, clusterUuid=cluster, cliqueId=7)
+    def info(_gpu: int, pointer: t.Any) -> None:
+        """As nvml.h lays it out; the library writes nothing behind its end."""
+        ctypes.memmove(pointer, struct.pack("=16sIIB3x", cluster, status, 7, state), 28)
+
+    def info_v(_gpu: int, pointer: t.Any) -> None:
+        asked = ctypes.string_at(pointer, 4)
+        assert asked == struct.pack("=I", 0x02000024)
+        ctypes.memmove(pointer, asked + struct.pack("=16sIIB3xI", cluster, status, 7, state, 0), 36)
 
     fake = FakePynvml()
-    fake._functions["c_nvmlGpuFabricInfoV_t"] = Structure if versioned else None
-    fake._functions["c_nvmlGpuFabricInfo_t"] = Structure
-    fake._functions["nvmlDeviceGetGpuFabricInfoV"] = info
+    fake._functions["nvmlDeviceGetGpuFabricInfoV"] = info_v if versioned else None
     fake._functions["nvmlDeviceGetGpuFabricInfo"] = info
     fake._functions["nvmlErrorString"] = lambda value: b"Unknown Error"
-    monkeypatch.setattr(ctypes, "byref", lambda structure: structure)
     said = nvml.understand(nvml.everything(fake))
     assert said.reason is None
     assert tuple(said.gpus[0]["fabric"].values()) == fabric
@@ -247,10 +248,12 @@ def test_processes_by_the_function_that_the_driver_has() -> None:
         Count=lambda: 1,
         ComputeRunningProcesses_v3=error(13, "Function Not Found"),
         ComputeRunningProcesses_v2=lambda gpu: [Structure(pid=7, usedGpuMemory=GIB)],
+        MPSComputeRunningProcesses_v3=lambda gpu: [Structure(pid=pid, usedGpuMemory=GIB) for pid in (7, 9)],
         GraphicsRunningProcesses_v3=lambda gpu: [Structure(pid=8, usedGpuMemory=None)],
     )
     assert said.gpus[0]["processes"] == [
         {"pid": 7, "type": "compute", "used_memory_mib": 1024},
+        {"pid": 9, "type": "compute", "used_memory_mib": 1024},
         {"pid": 8, "type": "graphics", "used_memory_mib": None},
     ]
 
