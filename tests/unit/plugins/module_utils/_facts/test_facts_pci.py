@@ -140,10 +140,14 @@ def test_product_data_that_cannot_be_read(tmp_path: Path) -> None:
     slots = Slots(tmp_path)
     slots.device("0000:1b:00.0", "2901")
     slots.infiniband("mlx5_0", "0000:05:00.0", "")
-    (tmp_path / "sys/bus/pci/devices/0000:05:00.0/vpd").unlink()
+    product_data = tmp_path / "sys/bus/pci/devices/0000:05:00.0/vpd"
+    product_data.unlink()
+    devices, sources = slots.read()
+    assert (len(devices), sources["nvlink_bridges"]) == (1, OK)  # a virtual function
+    product_data.mkdir()
     devices, sources = slots.read()
     assert len(devices) == 1
-    assert sources["nvlink_bridges"]["reason"].endswith("/0000:05:00.0/vpd: No such file or directory")
+    assert sources["nvlink_bridges"]["reason"].endswith("/0000:05:00.0/vpd: Is a directory")
 
 
 @pytest.mark.parametrize("names", [None, "# older than the card\n10de  NVIDIA Corporation\n\t1db1  GV100GL [V100]\n"])
