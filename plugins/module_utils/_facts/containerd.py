@@ -22,8 +22,14 @@ TEXT_LIMIT = 64 * 1024
 MAX_FILES = 100
 # The CRI plugin's name in containerd's config, newest schema (3, 2, 1) first.
 CRI_PLUGINS = ("io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri", "cri")
-# Words of the registry sections that carry a secret. A comment that has one costs only a second look at the file.
-SECRET = re.compile(r"\b(password|auth|authorization|identity_?token|headers?)\b[\"']?\s*(=|\])", re.I)
+# Words of the registry sections that carry a secret, a secret by its name in anybody's section, and a URL with a
+# password. A comment that has one costs only a second look at the file.
+SECRET = re.compile(
+    r"\b(auth|authorization|headers?)\b[\"']?\s*(=|\])"
+    r"|(password|passwd|token|secret|access_?key)[a-z_]*[\"']?\s*(=|\])"
+    r"|://[^/\s\"'@]+@",
+    re.I,
+)
 ABSENT: dict[str, t.Any] = {
     "present": False,
     "version": None,

@@ -180,6 +180,9 @@ SECRETS = {
     '  password = "x"\n': True,
     "[plugins.'io.containerd.grpc.v1.cri'.registry.headers]\n": True,
     '"identitytoken" = "x"': True,
+    '  secret_access_key = "x"\n': True,
+    'endpoint = ["https://user:word@mirror.example"]\n': True,
+    'endpoint = ["https://mirror.example/a@b"]\n': False,
     'config_path = "/etc/containerd/certs.d"\n': False,
     "enable_unprivileged_ports = true\n": False,
 }
