@@ -91,7 +91,7 @@ def _configs(host: Host, service: services.Service, path: str) -> list[str]:
 
 def _parsed(host: Host, path: str) -> kubelet_settings.Settings:
     try:
-        return kubelet_settings.parse_config(host.read(path, limit=TEXT_LIMIT))
+        return kubelet_settings.parse_config(host.read(path))
     except KubeGpuError as exc:
         if exc.details.get("missing"):
             return kubelet_settings.Settings()

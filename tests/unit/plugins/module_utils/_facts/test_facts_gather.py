@@ -260,6 +260,12 @@ def test_kubelet_config_that_stays_on_the_host(machine: Machine, text: str, reas
     assert reason in facts["sources"]["kubelet"]["reason"]
 
 
+def test_settings_of_a_kubelet_config_that_is_too_large_for_its_text_are_of_all_of_it(machine: Machine) -> None:
+    machine.program("kubelet", "echo Kubernetes v1.36.3")
+    machine.file("/var/lib/kubelet/config.yaml", f"#{'-' * 70000}\ncgroupDriver: cgroupfs\n")
+    assert machine.read("kubelet")["kubelet"]["cgroup_driver"] == "cgroupfs"
+
+
 def test_docker_crio_and_the_toolkit(machine: Machine) -> None:
     machine.program("dockerd", "echo 'Docker version 28.2.2, build e6534b4'")
     machine.program("crio", "exit 3")
