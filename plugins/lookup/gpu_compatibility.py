@@ -46,6 +46,16 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 
+class _Loader(yaml.SafeLoader):
+    """Days without quotes stay the texts that the data wants. Besides, ansible-core 2.16 cannot pass a day on."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no types
     def run(
         self, terms: list[str], variables: t.Mapping[str, t.Any] | None = None, **options: t.Any
@@ -57,14 +67,14 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no t
 def _read(path: str) -> dict[str, t.Any]:
     try:
         with open(path, encoding="utf-8") as file:
-            data = yaml.safe_load(file)
+            data = yaml.load(file, Loader=_Loader)
     except OSError as error:
         raise _error(path, str(error.strerror or error).lower()) from None
     except UnicodeDecodeError:
         raise _error(path, "it is not a text in UTF-8") from None
     except yaml.YAMLError as error:
         raise _error(path, f"it is not YAML{_where(error)}") from None
-    except ValueError as error:  # a day without quotes that no calendar has
+    except ValueError as error:  # what a tag such as !!int says is not so
         raise _error(path, str(error)) from None
     if not isinstance(data, dict):
         raise _error(path, "it has no keys, such as branches")

@@ -37,10 +37,10 @@ def merged(overlay: t.Mapping[str, t.Any]) -> dict[str, File]:
     files = builtin()
     for name, theirs in _mapping(overlay, "it").items():
         if name not in FILES:
-            raise _error(f"there is no {name}", f"one of {', '.join(FILES)}")
+            raise unusable(f"there is no {name}", f"one of {', '.join(FILES)}")
         files[name] = _merged_file(name, _mapping(theirs, name))
     for problem in dangling(files):
-        raise _error(*problem)
+        raise unusable(*problem)
     return files
 
 
@@ -53,7 +53,7 @@ def _merged_file(name: str, theirs: t.Mapping[str, t.Any]) -> File:
         if key == "sources":
             continue
         if key not in tables:
-            raise _error(f"{name} has no {key}", f"one of {', '.join((*tables, 'sources'))}")
+            raise unusable(f"{name} has no {key}", f"one of {', '.join((*tables, 'sources'))}")
         where = f"{name}.{key}"
         checked = list(_checked(where, tables[key], _list(lines, where), sources))
         value[key] = over(tables[key], ours[key], checked)
@@ -74,9 +74,9 @@ def _checked(where: str, table: Table, lines: t.Iterable[t.Any], sources: t.Coll
         name = " ".join(str(line[key]) for key in table.identity if line.get(key) is not None)
         here = f"line {number} of {where}" + (f" ({name})" if name else "")
         if found:
-            raise _error(f"{here}: {found.what}", found.wanted)
+            raise unusable(f"{here}: {found.what}", found.wanted)
         if table.identify(line) in seen:
-            raise _error(f"{here} is there twice", f"one line for each {' and '.join(table.identity)}")
+            raise unusable(f"{here} is there twice", f"one line for each {' and '.join(table.identity)}")
         seen.add(table.identify(line))
         yield line
 
@@ -84,8 +84,10 @@ def _checked(where: str, table: Table, lines: t.Iterable[t.Any], sources: t.Coll
 def _sources(name: str, found: t.Any) -> dict[str, str]:
     sources = dict(_mapping({} if found is None else found, f"{name}.sources"))
     for key, value in sources.items():
+        if not isinstance(key, str):
+            raise unusable(f"{name}.sources has {key!r} as a key", "a text, such as a word in quotes")
         if not isinstance(value, str) or not value.strip():
-            raise _error(f"{name}.sources has {value!r} for {key}", "where the data is from, such as https://...")
+            raise unusable(f"{name}.sources has {value!r} for {key}", "where the data is from, such as https://...")
     return sources
 
 
@@ -104,13 +106,13 @@ def dangling(files: t.Mapping[str, File]) -> t.Iterator[tuple[str, str]]:
 
 def _mapping(value: t.Any, where: str) -> t.Mapping[str, t.Any]:
     if not isinstance(value, t.Mapping):
-        raise _error(f"{where} is {_words(value)}", "a mapping (keys with values)")
+        raise unusable(f"{where} is {_words(value)}", "a mapping (keys with values)")
     return value
 
 
 def _list(value: t.Any, where: str) -> list[t.Any]:
     if not isinstance(value, (list, tuple)):
-        raise _error(f"{where} is {_words(value)}", "a list of lines")
+        raise unusable(f"{where} is {_words(value)}", "a list of lines")
     return list(value)
 
 
@@ -118,7 +120,7 @@ def _words(value: t.Any) -> str:
     return "empty" if value is None else f"{value!r}"
 
 
-def _error(found: str, wanted: str) -> CompatError:
+def unusable(found: str, wanted: str) -> CompatError:
     return CompatError(
         f"Your own compatibility data (kubegpu_compatibility) cannot be used: {found}; wanted: {wanted};"
         " what there is to say is in ansible-doc -t filter kubegpu.nodes.gpu_plan."

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from datetime import datetime
 
 Line = t.Mapping[str, t.Any]
 
@@ -31,6 +32,17 @@ def _texts(value: t.Any) -> bool:
     return isinstance(value, (list, tuple)) and bool(value) and all(map(_text(r".*\S.*"), value))
 
 
+def _is_end(value: str) -> bool:
+    """Also whether the calendar has such a day."""
+    if not re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", value):
+        return value == "ended"
+    try:
+        datetime.strptime(f"{value}-01"[:10], "%Y-%m-%d")
+    except ValueError:
+        return False
+    return True
+
+
 TYPES = {
     "text": Type("a text", _text(r".*\S.*")),
     "number": Type("a whole number", _number),
@@ -39,7 +51,7 @@ TYPES = {
     "version": Type('a version in quotes, such as "12.8" or "580.95.05"', _text(r"\d+(\.\d+){0,2}")),
     "end": Type(
         'a day or a month in quotes, such as "2027-03-31" or "2027-03", or the word ended',
-        _text(r"\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?|ended"),
+        lambda value: isinstance(value, str) and _is_end(value),
     ),
     "id": Type('the four digits of a PCI device id in quotes, such as "2342"', _text(r"[0-9a-f]{4}")),
 }

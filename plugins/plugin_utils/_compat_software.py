@@ -17,7 +17,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers impo
     last_day,
     minor,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_data import Line, Lines
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_data import Line, Lines, unusable
 
 
 class Software(Lines):
@@ -57,7 +57,9 @@ class Software(Lines):
         return [line["name"] for line in self._packages("toolkit", manager)]
 
     def default_flavour(self, branch: int) -> Choice:
-        line = next(line for line in self._lines("packages", "defaults") if _serves(line, branch))
+        line = next((line for line in self._lines("packages", "defaults") if _serves(line, branch)), None)
+        if line is None:
+            raise unusable(f"packages.defaults says nothing of branch {branch}", "a line for every branch")
         return Choice(line["flavour"], self._source("packages", line))
 
     def flavours(self, branch: int) -> dict[str, str]:
@@ -124,7 +126,12 @@ class Software(Lines):
 
 
 def _package(line: Line, **values: t.Any) -> Package:
-    return Package(line["name"].format(**values), bool(line.get("pinned")), line.get("kind") or "package")
+    try:
+        name = line["name"].format(**values)
+    except (LookupError, ValueError, AttributeError, TypeError):
+        known = ", ".join(f"{{{key}}}" for key in values)
+        raise unusable(f"the name {line['name']} of a package has other braces", f"{known} or none") from None
+    return Package(name, bool(line.get("pinned")), line.get("kind") or "package")
 
 
 def _serves(line: Line, branch: int) -> bool:

@@ -47,7 +47,7 @@ def _against(name: str, value: bool, gate: t.Mapping[str, t.Any], minor: Minor) 
         return [f"{name}: came with {gate['since']}; a kubelet {version} does not know it and would not start"]
     if removed and minor >= removed:
         return [f"{name}: went with {gate['removed']}; a kubelet {version} does not know it and would not start"]
-    if locked and minor >= locked and value is not gate["value"]:
+    if locked and minor >= locked and gate.get("value") in (True, False) and value is not gate["value"]:
         word = str(gate["value"]).lower()
         return [f"{name}: locked to {word} since {gate['locked']}; a kubelet {version} would not start with the other"]
     return []

@@ -35,10 +35,19 @@ def test_a_path_starts_where_ansible_was_started(tmp_path: Path, monkeypatch: py
     assert look_up("own.yml", "~/own.yml") == [{"cuda": {}}] * 2
 
 
+def test_a_day_without_quotes_is_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "own.yml"
+    path.write_text("{branches: [{branch: 630, eol: 2028-01-31, newest: 630.10.01}, {branch: 640, eol: 2028-02}]}")
+    assert look_up(str(path)) == [
+        {"branches": [{"branch": 630, "eol": "2028-01-31", "newest": "630.10.01"}, {"branch": 640, "eol": "2028-02"}]}
+    ]
+
+
 BROKEN = {
     "missing": (None, "no such file or directory"),
     "no YAML": (b"branches: [\n", "it is not YAML in line 2, column 1"),
     "no YAML at all": (b"a: \x00", "it is not YAML"),
+    "no number": (b"branch: !!int none\n", "invalid literal for int()"),
     "no text": (b"\xff\xfe\xfa", "it is not a text in UTF-8"),
     "empty": (b"", "it has no keys"),
     "a list": (b"- 580\n", "it has no keys"),

@@ -106,6 +106,14 @@ REFUSED: dict[str, tuple[t.Any, list[str]]] = {
         {"branches": {"branches": [{"branch": 580, "eol": date(2028, 6, 30), "source": "redist"}]}},
         ["branches.branches (580)", "eol is datetime.date(2028, 6, 30)", 'in quotes, such as "2027-03-31"'],
     ),
+    "a day that no calendar has": (
+        {"branches": {"branches": [{"branch": 580, "eol": "2027-02-30", "source": "redist"}]}},
+        ["branches.branches (580)", "eol is '2027-02-30'", "a day or a month in quotes"],
+    ),
+    "a source with a number for a name": (
+        {"branches": {"sources": {17: "OPS-17"}, "branches": [{"branch": 580, "source": 17}]}},
+        ["branches.sources has 17 as a key", "a text"],
+    ),
     "a branch as a text": (
         {"branches": {"branches": [{"branch": "580", "source": "redist"}]}},
         ["branch is '580'", "a whole number"],
@@ -155,6 +163,32 @@ def test_what_cannot_be_understood_is_refused_in_one_sentence(overlay: t.Any, wo
     assert [word for word in words if word not in sentence] == []
     assert "kubegpu_compatibility" in sentence and "; wanted: " in sentence and "ansible-doc" in sentence
     assert "\n" not in sentence
+
+
+def packages(**lists: t.Any) -> dict[str, t.Any]:
+    return {"packages": {"sources": {"us": "OPS-1"}, **lists}}
+
+
+NAMED = {"package_manager": "apt", "flavour": "open", "pinned": True, "source": "us"}
+
+
+@pytest.mark.parametrize("name", ["ours-{flavour}", "ours-{", "ours-{}", "ours-{branch.major}"])
+def test_a_name_with_other_braces_is_refused_when_it_is_asked_for(name: str) -> None:
+    data = _compat.data(packages(driver=[{**NAMED, "name": name}]))
+    with pytest.raises(_compat.CompatError, match="{branch} or none"):
+        data.driver_packages("apt", 580, "open")
+
+
+def test_a_branch_without_default_modules_is_refused_when_it_is_asked_for() -> None:
+    data = _compat.data(packages(defaults=[{"flavour": "proprietary", "below": 500, "source": "us"}]))
+    with pytest.raises(_compat.CompatError, match="packages.defaults says nothing of branch 535"):
+        data.default_flavour(535)
+
+
+def test_a_gate_that_is_locked_to_nobody_knows_what_is_let_pass() -> None:
+    gate = {"name": "Ours", "since": "1.30", "locked": "1.31", "source": "features"}
+    data = _compat.data({"kubelet_gates": {"gates": [gate]}})
+    assert judge({"Ours": True}, "1.36.0", data) == ([], [])
 
 
 ANYTHING = st.recursive(
