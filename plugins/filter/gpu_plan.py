@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat import CompatError
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._wishes import PARTS
 
 DOCUMENTATION = r"""
 name: gpu_plan
@@ -245,6 +246,10 @@ def gpu_plan(facts: t.Any, wishes: t.Any, compatibility: t.Any = None) -> dict[s
     for name, value in (("the facts of a host (ansible_facts.nvidia)", facts), ("a dict of wishes", wishes)):
         if not isinstance(value, Mapping):
             raise AnsibleFilterError(f"kubegpu.nodes.gpu_plan needs {name}, not {type(value).__name__}")
+    for name in PARTS:
+        if wishes.get(name) is not None and not isinstance(wishes[name], Mapping):
+            kind = type(wishes[name]).__name__
+            raise AnsibleFilterError(f"kubegpu.nodes.gpu_plan needs a dict of wishes for {name}, not {kind}")
     try:
         return plan(facts, {**wishes, "today": _day(wishes.get("today"))}, compatibility)
     except CompatError as exc:

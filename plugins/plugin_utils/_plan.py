@@ -16,6 +16,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
     _driver_plan,
     _host_plan,
     _rules,
+    _wishes,
 )
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, Section, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Planned
@@ -25,7 +26,7 @@ CUDA = "cuda-toolkit-"
 
 def plan(facts: Section, wishes: Section, compatibility: Section | None = None) -> dict[str, t.Any]:
     """A part that nobody wishes for is left alone: its action is `none`. CompatError says what is wrong in the data."""
-    case = Case(facts, wishes, _compat.data(compatibility), today(wishes))
+    case = Case(facts, _wishes.understood(wishes), _compat.data(compatibility), today(wishes))
     planned = _planned(case)
     refusals, warnings = _rules.judge(case, planned)
     value = {

@@ -15,10 +15,11 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules import (
     installed,
     kernel,
     sources,
+    wishes,
 )
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Finding, Planned, Refusal, Rule
 
-SUBJECTS = (host, sources, driver, installed, cards, cuda, kernel, cluster)
+SUBJECTS = (host, sources, wishes, driver, installed, cards, cuda, kernel, cluster)
 RULES: tuple[Rule, ...] = tuple(rule for subject in SUBJECTS for rule in subject.RULES)
 
 

@@ -9,7 +9,7 @@ import typing as t
 from collections.abc import Mapping
 
 import yaml
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _kubelet_gates, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _kubelet_gates, _versions, _wishes
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, flag, part, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
@@ -22,7 +22,8 @@ def _is_node(case: Case) -> bool:
 
 def _kubernetes(case: Case) -> str | None:
     """The version that the kubelet is to have, or has."""
-    return text(part(case.wishes, "kubernetes"), "version") or text(case.kubelet, "version")
+    wished = text(part(case.wishes, "kubernetes"), "version")
+    return wished if _wishes.is_kubernetes(wished) else text(case.kubelet, "version")
 
 
 def _config(case: Case) -> Section | None:
@@ -50,7 +51,10 @@ def kubelet_gates(case: Case, planned: Planned) -> Findings:
         return
     in_force = {name: value for name, value in part(case.kubelet, "feature_gates").items() if value is not None}
     gates: dict[str, t.Any] = {**part(_config(case) or {}, "featureGates"), **in_force}
-    judgement = _kubelet_gates.judge(gates, _kubernetes(case), case.data)
+    version = _kubernetes(case)
+    judgement = _kubelet_gates.judge(gates, version, case.data)
+    if judgement.unknown and version:
+        yield f"It is not known whether a kubelet {version} starts with these gates: {', '.join(judgement.unknown)}."
     if judgement.refused:
         found = "; ".join(judgement.refused)
         file = text(case.kubelet, "config_path") or "the kubelet's configuration"

@@ -27,6 +27,8 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding impor
     refuse,
 )
 
+DOWNGRADE = "nvidia_driver_allow_downgrade: true"
+
 
 def unknown_branch(case: Case, planned: Planned) -> Findings:
     word = _branch_choice.word_of(case.wish)
@@ -69,8 +71,10 @@ def no_branch_fits(case: Case, planned: Planned) -> Findings:
 def _relax(case: Case, against: list[Limit]) -> str:
     """What to give up so that a branch fits: the mildest of what is opposed."""
     kinds = {limit.kind for limit in against}
+    if kinds == {"installed"}:
+        return f"leave it as it is with nvidia_driver_branch: keep, or allow the downgrade with {DOWNGRADE}"
     if "installed" in kinds:
-        return "allow the downgrade with nvidia_driver_allow_downgrade: true"
+        return f"allow the downgrade with {DOWNGRADE}"
     if "cuda" in kinds:
         rest = allowed(case, [limit for limit in limits(case) if limit.kind != "cuda"])
         cuda = _newest_cuda(case, max(rest)) if rest else None
