@@ -11,7 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,9 +108,11 @@ class Rig:
     def node(self, name: str) -> dict[str, Any]:
         return dict(self.kubectl("get", "node", name))
 
-    def downloads(self) -> int:
-        """Requests that hosts have made to the package repositories so far."""
-        return len((self.state / "repo" / "access.log").read_text().splitlines())
+    def downloads(self, hosts: Iterable[str]) -> list[str]:
+        """Requests that these hosts have made to the package repositories so far."""
+        addresses = {self.on(host, "cat /etc/kubegpu-rig/host.env").split()[0].partition("=")[2] for host in hosts}
+        lines = (self.state / "repo" / "access.log").read_text().splitlines()
+        return [line for line in lines if line.split()[1] in addresses]
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from _rig.machine import podman_options, read_machine
-from _rig.shell import attempt, run
+from _rig.shell import RigError, attempt, run
 
 LABEL = "kubegpu-rig"  # its value is what the container is: control-plane or host
 KEY = "kubegpu-rig-key"  # what the container was made from
 FLEET = "kubegpu-rig-fleet"
+# On a busy machine a killed container can outlive podman's patience; by the next call it has ended.
+SLOW_DEATH = "did not die within timeout"
 
 
 class Container(NamedTuple):
@@ -66,7 +68,13 @@ def start_systemd(container: Container, network: str, address: str, image: str, 
 
 def remove(*names: str) -> None:
     """Remove containers at once, with their anonymous volumes; one that is not there is fine."""
-    if names:
+    if not names:
+        return
+    try:
+        podman("rm", "--force", "--time=0", "--volumes", "--ignore", *names)
+    except RigError as error:
+        if SLOW_DEATH not in str(error):
+            raise
         podman("rm", "--force", "--time=0", "--volumes", "--ignore", *names)
 
 
