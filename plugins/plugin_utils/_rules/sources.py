@@ -52,8 +52,9 @@ def mirror_with_credentials(case: Case, planned: Planned) -> Findings:
 def foreign_source(case: Case, planned: Planned) -> Findings:
     """With two sources of one repository that name different keys, apt reads no source at all any more."""
     names = {path: path[len(SOURCES) :] for path in case.files if path.startswith(SOURCES)}
-    foreign = [path for path, name in sorted(names.items()) if _is_foreign_source(name.lower())]
-    if foreign and _wishes_packages(case, planned):
+    theirs = {path: name.lower() for path, name in sorted(names.items()) if _is_foreign_source(name.lower())}
+    foreign = [path for path, name in theirs.items() if _is_in_the_way(case, planned, name)]
+    if foreign:
         found = ", ".join(foreign)
         way_out = (
             "remove it (if by the package cuda-keyring: apt purge cuda-keyring) and run again; the role brings its own"
@@ -67,10 +68,17 @@ def _is_foreign_source(name: str) -> bool:
     return theirs and "kubegpu" not in name and name.endswith(SOURCE_ENDINGS)
 
 
+def _is_in_the_way(case: Case, planned: Planned, name: str) -> bool:
+    """NVIDIA's container toolkit has a repository of its own, with which one of drivers and CUDA does not quarrel."""
+    if "container" in name or "docker" in name:
+        return case.wants_toolkit
+    return _wishes_packages(case, planned)
+
+
 def _wishes_packages(case: Case, planned: Planned) -> bool:
-    """Whether anything is to be installed from a repository of NVIDIA's."""
+    """Whether anything is to be installed from NVIDIA's repository of drivers and CUDA."""
     kept = planned.target is not None and planned.target.kept
-    return (case.wants_driver and not kept) or bool(case.toolkits) or case.wants_toolkit
+    return (case.wants_driver and not kept) or bool(case.toolkits)
 
 
 RULES: tuple[Rule, ...] = (mirror_without_tls, mirror_with_credentials, foreign_source)

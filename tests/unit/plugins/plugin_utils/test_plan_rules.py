@@ -151,6 +151,18 @@ REFUSED: dict[str, tuple[Facts, Wishes, list[str], str]] = {
         [],
         "",
     ),
+    "somebody else's source and driver, kept, and the container toolkit": (
+        from_distribution("580.95.05") | {"files": KEYRING},
+        {**wish("keep"), "toolkit": {"version": ""}},
+        [],
+        "",
+    ),
+    "somebody else's source of the toolkit, and no toolkit wished": (
+        host(files={f"{SOURCES}/nvidia-container-toolkit.list": "0" * 64}),
+        wish(),
+        [],
+        "",
+    ),
     "ours only": (host(files=OURS), {**wish(), "toolkit": {}}, [], ""),
     "a source that apt does not read": (host(files={f"{SOURCES}/cuda.list.save": "0" * 64}), wish(), [], ""),
     "somebody else's source, all absent": (
