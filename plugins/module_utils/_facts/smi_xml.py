@@ -20,9 +20,8 @@ if t.TYPE_CHECKING:
 ARGV = ("nvidia-smi", "-q", "-x")
 # With the clocks that a card supports, one GPU is some 120 kB long.
 LONGEST = 16 * 1024 * 1024
-DOCUMENT = re.compile(
-    r"(<\?xml[^>]{0,200}\?>\s*)?(<!DOCTYPE[^>\[]{0,200}>\s*)?<nvidia_smi_log>.*</nvidia_smi_log>", re.S
-)
+BEGINNING = re.compile(r"(<\?xml[^>]{0,200}\?>\s*)?(<!DOCTYPE[^>\[]{0,200}>\s*)?<nvidia_smi_log>")
+END = "</nvidia_smi_log>"
 THROTTLE = re.compile(r"^clocks_(?:event|throttle)_reason_(.+)$")
 MEMORY = "fb_memory_usage"
 
@@ -39,11 +38,12 @@ class Log(t.NamedTuple):
 
 def parse(text: str) -> Log:
     """The GPUs of a log. Without any it has a reason."""
-    found = DOCUMENT.search(text) if len(text) <= LONGEST else None
+    end = text.rfind(END) + len(END)
+    found = BEGINNING.search(text, 0, end) if len(END) <= end <= LONGEST else None
     if found is None:
         return Log([], None, None, text, "no whole document")
-    strangers = text[: found.start()] + text[found.end() :]
-    root, reason = _root(found.group())
+    strangers = text[: found.start()] + text[end:]
+    root, reason = _root(text[found.start() : end])
     if root is None:
         return Log([], None, None, strangers, reason)
     elements = root.findall("gpu")

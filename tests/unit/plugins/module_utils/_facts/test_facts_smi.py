@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 from pathlib import Path
 
@@ -233,6 +234,13 @@ def parse_all(text: str) -> None:
     for result in (smi_xml.parse(text), smi.parse(text, COLUMNS), smi.unknown_column(text)):
         json.dumps(result)
     assert all(shape(gpu) == shape(words.blank()) for gpu in smi_xml.parse(text).gpus)
+
+
+@pytest.mark.parametrize("text", ["<nvidia_smi_log>", "</nvidia_smi_log><nvidia_smi_log>", "<?xml "])
+def test_much_nonsense_costs_little(text: str) -> None:
+    began = time.process_time()
+    parse_all(text * (2_000_000 // len(text)))
+    assert time.process_time() - began < 5
 
 
 @given(text=GARBLED, inside=st.booleans())
