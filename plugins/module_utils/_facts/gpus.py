@@ -143,14 +143,7 @@ def with_owners(host: Host, gpus: list[words.Gpu]) -> list[words.Gpu]:
     for gpu in gpus:
         for process in gpu["processes"] or []:
             pid = process["pid"]
+            name = None if pid is None else processes.name(host, pid)
             owner = processes.NOBODY if pid is None else processes.owner(host, pid)
-            process.update(name=_name(host, pid), unit=owner.unit, container=owner.container)
+            process.update(name=name, unit=owner.unit, container=owner.container)
     return gpus
-
-
-def _name(host: Host, pid: int | None) -> str | None:
-    """The kernel's name of a process. Its command line may hold secrets, so nobody looks there."""
-    try:
-        return host.read(f"/proc/{pid}/comm", limit=64).strip() or None
-    except KubeGpuError:
-        return None

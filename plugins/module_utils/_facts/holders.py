@@ -36,12 +36,14 @@ def _held_by(host: Host, pid: int) -> list[str]:
 
 
 def holder(host: Host, pid: int, held: list[str]) -> dict[str, t.Any]:
-    try:
-        name = host.read(f"/proc/{pid}/comm", limit=256).strip() or None
-    except KubeGpuError:
-        name = None
     owner = processes.owner(host, pid)
-    return {"pid": pid, "name": name, "unit": owner.unit, "container": owner.container, "devices": held}
+    return {
+        "pid": pid,
+        "name": processes.name(host, pid),
+        "unit": owner.unit,
+        "container": owner.container,
+        "devices": held,
+    }
 
 
 def read(host: Host) -> Reading:

@@ -43,6 +43,14 @@ def owner_of_cgroup(text: str) -> Owner:
     return Owner(next((found for path in paths for found in [_unit(path)] if found), None), None)
 
 
+def name(host: Host, pid: int) -> str | None:
+    """The kernel's name of a process. Its command line may hold secrets, so nobody looks there."""
+    try:
+        return host.read(f"/proc/{pid}/comm", limit=64).strip() or None
+    except KubeGpuError:
+        return None
+
+
 def owner(host: Host, pid: int) -> Owner:
     """The same for a process of the host. One that is gone, or may not be looked at, belongs to nobody known."""
     try:

@@ -67,6 +67,7 @@ def test_nonsense(text: str) -> None:
 def test_of_a_process(tmp_path: Path) -> None:
     (tmp_path / "proc/7").mkdir(parents=True)
     (tmp_path / "proc/7/cgroup").write_text("0::/system.slice/a.service\n", encoding="utf-8")
+    (tmp_path / "proc/7/comm").write_text("trainer\n", encoding="utf-8")
     host = Host(str(tmp_path))
-    assert processes.owner(host, 7) == ("a.service", None)
-    assert processes.owner(host, 8) == processes.NOBODY
+    assert (processes.name(host, 7), processes.owner(host, 7)) == ("trainer", ("a.service", None))
+    assert (processes.name(host, 8), processes.owner(host, 8)) == (None, processes.NOBODY)
