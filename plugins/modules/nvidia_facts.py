@@ -1538,15 +1538,19 @@ ansible_facts:
             - What became of each source, by name. C(ok) is V(true) where it answered and was
               understood (that nothing is there is an answer too), V(false) where not, V(null) where
               it was not asked. C(reason) says why it is not V(true).
-            - 'C(platform): os-release. C(pci): sysfs. C(nvml): pynvml. C(nvidia_smi_xml),
+            - 'C(platform): os-release. C(kernels): the kernels and their modules on disk. C(next_boot): the
+              boot loader. C(secure_boot): its EFI variable. C(virtualization): C(systemd-detect-virt).
+              C(cgroups): C(/sys/fs/cgroup). C(filesystems): C(statvfs). C(pci): sysfs. C(pci_ids): names of
+              devices. C(nvlink_bridges): product data of InfiniBand devices. C(nvml): pynvml. C(nvidia_smi_xml),
               C(nvidia_smi): its XML and CSV formats.
               C(cuda_limit): libnvidia-ml. C(proc): C(/proc/driver/nvidia/version). C(libraries): file
               names of libnvidia-ml. C(modinfo), C(packages), C(containerd), C(docker), C(crio), C(toolkit),
               C(kubelet): the programs of these names and their files. C(modinfo_next_boot): C(modinfo) for the
               kernel that boots next. C(systemd): C(systemctl show). C(persistenced), C(fabric_manager),
               C(imex): these programs. C(modules), C(parameters), C(holders): the kernel''s files. C(runfile):
-              the log of NVIDIA''s installer. C(cdi): the specifications. C(cuda): C(/usr/local/cuda*). C(files):
-              the digests.'
+              the log of NVIDIA''s installer. C(origins): C(apt-cache), or rpm itself. C(holds): the lists of
+              versionlock, where there is rpm. C(cdi): the specifications. C(cuda): C(/usr/local/cuda*). C(cudnn):
+              the packages. C(files): the digests.'
           returned: always
           type: dict
           sample:
