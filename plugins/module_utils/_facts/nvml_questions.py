@@ -22,6 +22,7 @@ Question = t.Callable[[t.Any, t.Any], t.Any]
 INVALID_ARGUMENT = 2
 NOT_SUPPORTED = 3
 NOT_FOUND = 6
+TIMEOUT = 10
 FUNCTION_NOT_FOUND = 13
 GPU_IS_LOST = 15
 RESET_REQUIRED = 16
@@ -29,8 +30,9 @@ ARGUMENT_VERSION_MISMATCH = 25
 DEPRECATED = 26
 # The card, or its driver, has no such thing: that is an answer.
 HAS_NOT = frozenset({NOT_SUPPORTED, FUNCTION_NOT_FOUND, ARGUMENT_VERSION_MISMATCH, DEPRECATED})
-# No use in asking this GPU for more.
-GONE = frozenset({GPU_IS_LOST, RESET_REQUIRED})
+# No use in asking this GPU for more. Where one answer of it does not come in time, waiting for the rest would cost the
+# other GPUs theirs.
+GONE = frozenset({TIMEOUT, GPU_IS_LOST, RESET_REQUIRED})
 
 # Other numbers of nvml.h. Older bindings lack some of the names.
 GRAPHICS, SM, MEMORY = 0, 1, 2

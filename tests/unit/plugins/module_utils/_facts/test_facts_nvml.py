@@ -300,19 +300,20 @@ def test_a_lost_gpu_is_left_out_and_the_other_stays() -> None:
     assert said.reason == "GPU 0: GPU is lost"
 
 
-def test_a_gpu_that_falls_off_the_bus_meanwhile_is_asked_no_more() -> None:
+@pytest.mark.parametrize("number, said_of_it", [(15, "GPU is lost"), (16, "GPU requires reset"), (10, "Timeout")])
+def test_a_gpu_that_falls_off_the_bus_meanwhile_is_asked_no_more(number: int, said_of_it: str) -> None:
     asked = []
 
     def architecture(gpu: int) -> int:
         asked.append(gpu)
-        return 9 if gpu else error(15, "GPU is lost")()
+        return 9 if gpu else error(number, said_of_it)()
 
     said = ask(UUID=lambda gpu: f"GPU-{gpu}", Architecture=architecture, VbiosVersion=lambda gpu: "96.00")
     assert [(gpu["uuid"], gpu["architecture"], gpu["vbios"]) for gpu in said.gpus] == [
         ("GPU-0", None, None),
         ("GPU-1", "hopper", "96.00"),
     ]
-    assert (said.reason, asked) == ("GPU 0: GPU is lost", [0, 1])
+    assert (said.reason, asked) == (f"GPU 0: {said_of_it}", [0, 1])
 
 
 def test_the_library_says_nothing_of_itself() -> None:
