@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
 import glob
 import hashlib
 import json
@@ -54,6 +55,13 @@ class Host:
     def read(self, path: str, limit: int = READ_LIMIT) -> str:
         """The text of a file, at most ``limit`` bytes of it. What is not UTF-8 becomes U+FFFD."""
         return self._read(path, limit).decode("utf-8", errors="replace")
+
+    def read_in_time(self, path: str) -> str:
+        """The text of a file that may never answer: one of a driver's, which waits for its hardware."""
+        answer = self.run("cat", self._at(path))
+        if answer.rc != 0:
+            raise KubeGpuError(f"{path}: {answer.err.strip() or 'cannot be read'}", path=path)
+        return answer.out
 
     def digest(self, path: str) -> str:
         """SHA-256 of a regular file, in hex."""
@@ -156,6 +164,12 @@ class Host:
         To be called while the process has one thread only.
         """
         return Child(question, self.time_limit_s)
+
+    def patient(self, times: int) -> Host:
+        """The same host, with a time limit so many times as long."""
+        other = copy.copy(self)
+        other.time_limit_s *= times
+        return other
 
     def host_name(self) -> str:
         return socket.gethostname()

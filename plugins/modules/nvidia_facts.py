@@ -52,8 +52,8 @@ notes:
   - Where there is no C(pynvml) they come from C(nvidia-smi -q -x) and C(nvidia-smi --query-gpu), its
     formats for machines. What hangs in one way is not asked in another. None is asked while no driver
     is loaded, because asking could load it.
-  - NVML is asked in a child process and every command has a time limit of 10 seconds, so that a GPU
-    that has fallen off the bus cannot hang the play. All sources are asked at the same time.
+  - NVML is asked in a child process and every command has a time limit of 10 seconds, NVML and C(nvidia-smi) one
+    of 30, so that a GPU that has fallen off the bus cannot hang the play. All sources are asked at the same time.
   - The module needs no other facts, so that plays may turn C(gather_facts) off.
 """
 
@@ -117,7 +117,7 @@ ansible_facts:
               sample: debian
               returned: always
             package_manager:
-              description: V(apt) or V(dnf), by family.
+              description: V(apt), V(dnf) or V(yum), by family and by what is installed.
               type: str
               sample: apt
               returned: always
@@ -372,10 +372,12 @@ ansible_facts:
                   returned: always
         gpus:
           description:
-            - GPUs that the running driver serves, by index. Empty where no driver answers.
+            - GPUs that the running driver serves, by index. Empty where no driver is loaded.
             - From NVML, of which the function is named below. Without it from the XML of C(nvidia-smi -q -x), which
               tells the same but where said, and the CSV of C(nvidia-smi --query-gpu), which tells C(index), C(uuid),
               C(name), C(pci_address), C(serial), C(compute_capability), C(memory.total_mib) and C(mig.current) only.
+            - Where neither knows of any, from the kernel module's C(/proc/driver/nvidia/gpus), which tells C(name),
+              C(uuid), C(pci_address), C(minor) and C(vbios). A GPU without C(index) is there, but does not answer.
             - A key is always there. V(null) is what the card has not or nobody could tell.
           returned: when O(gather_subset) asks for it
           type: list
@@ -1542,7 +1544,7 @@ ansible_facts:
               boot loader. C(secure_boot): its EFI variable. C(virtualization): C(systemd-detect-virt).
               C(cgroups): C(/sys/fs/cgroup). C(filesystems): C(statvfs). C(pci): sysfs. C(pci_ids): names of
               devices. C(nvlink_bridges): product data of InfiniBand devices. C(nvml): pynvml. C(nvidia_smi_xml),
-              C(nvidia_smi): its XML and CSV formats.
+              C(nvidia_smi): its XML and CSV formats. C(proc_gpus): C(/proc/driver/nvidia/gpus).
               C(cuda_limit): libnvidia-ml. C(proc): C(/proc/driver/nvidia/version). C(libraries): file
               names of libnvidia-ml. C(modinfo), C(packages), C(containerd), C(docker), C(crio), C(toolkit),
               C(kubelet): the programs of these names and their files. C(modinfo_next_boot): C(modinfo) for the

@@ -10,6 +10,7 @@ import typing as t
 from collections import Counter
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _plan
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import answering
 
 Data = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -70,7 +71,7 @@ def decide(plan: Data) -> str:
 
 
 def models(facts: Data) -> dict[str, int]:
-    """GPUs by model: as NVML names them, else as the PCI bus does."""
+    """GPUs by model: as the driver names them, else as the PCI bus does."""
     seen = [gpu.get("name") or NOT_KNOWN for gpu in facts.get("gpus") or []]
     return dict(Counter(seen or [_card_model(card) for card in _cards(facts)]))
 
@@ -102,7 +103,7 @@ def _reasons(driver: Data) -> list[str]:
 
 def _silent_gpus(facts: Data) -> list[str]:
     """A driver that is loaded answers for its GPUs."""
-    if not (facts.get("driver") or {}).get("loaded") or facts.get("gpus") or not _cards(facts):
+    if not (facts.get("driver") or {}).get("loaded") or answering(facts) or not _cards(facts):
         return []
     sources = facts.get("sources") or {}
     why = [
@@ -145,8 +146,9 @@ def _labelled(label: str, sentences: t.Sequence[str]) -> list[str]:
 
 def _gpu_words(row: Data, facts: Data) -> str:
     counts = ", ".join(f"{count} x {model}" for model, count in row["gpus"].items())
-    silent = len(_cards(facts)) - len(facts.get("gpus") or [])
-    if facts.get("gpus") and silent > 0:
+    seen = len(answering(facts))
+    silent = len(_cards(facts)) - seen
+    if seen and silent > 0:
         return f"{counts}; {silent} more on the PCI bus, not seen by the driver"
     return counts or NO_GPU
 

@@ -28,6 +28,8 @@ import collections
 import re
 import typing as t
 
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import answering
+
 PREFIX = "nvidia.com/"
 
 # Compute capability (major, first minor) and the family from there on within the major.
@@ -114,7 +116,7 @@ def _section(facts: Facts, name: str) -> Facts:
 
 def _gpus(facts: Facts) -> list[Facts]:
     """GPUs that a driver has told of."""
-    return [gpu for gpu in facts.get("gpus") or [] if gpu.get("name")]
+    return [gpu for gpu in answering(facts) if gpu.get("name")]
 
 
 def _cards(facts: Facts) -> list[Facts]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import answering
+
 Data = t.Mapping[str, t.Any]
 
 RESOURCE = "nvidia.com/gpu"
@@ -67,7 +69,7 @@ def judge(facts: Data, node: Data | None, pods: t.Sequence[Data], patient: bool)
 def _stack(facts: Data) -> str | None:
     """Why no pod can use a GPU here, as the host itself knows."""
     driver = facts.get("driver") or {}
-    if not facts.get("gpus"):
+    if not answering(facts):
         return "NVML on the host reports no GPU: see the driver (role nvidia_driver)"
     if driver.get("mismatch"):
         return str(driver["mismatch"])
@@ -85,7 +87,7 @@ def _allocatable(facts: Data, node: Data | None) -> str | None:
         return "the cluster has no such node"
     if not node.get("ready"):
         return "the node is not Ready"
-    wanted = len(facts["gpus"])
+    wanted = len(answering(facts))
     found = int((node.get("allocatable") or {}).get(RESOURCE, 0))
     if found != wanted:
         return f"allocatable {RESOURCE} is {found}, NVML on the host reports {wanted}"
@@ -107,7 +109,7 @@ def _proof(facts: Data, pods: t.Sequence[Data], patient: bool) -> Verdict:
 
 def _compare(facts: Data, pod: Data) -> Verdict:
     said = gpu_uuids(_message(pod))
-    known = {gpu.get("uuid") for gpu in facts["gpus"]}
+    known = {gpu.get("uuid") for gpu in answering(facts)}
     if not said:
         return Verdict(FAILED, f"nvidia-smi -L in the pod named no GPU, it said: {_message(pod).strip() or 'nothing'}")
     strange = [uuid for uuid in said if uuid not in known]

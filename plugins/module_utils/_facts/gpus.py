@@ -4,7 +4,8 @@
 """PRIVATE to the collection: the GPUs as the driver tells of them.
 
 By NVML, or else by ``nvidia-smi``: its XML format, and its CSV format for what the XML does not tell, or for all where
-the XML fails. What hangs once is not asked in another way: underneath it is the same driver.
+the XML fails. What hangs once is not asked in another way: underneath it is the same driver. Where no GPU answers, the
+kernel module's own files tell which ones there are.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gpu_words as words
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import nvml, processes, smi, smi_xml
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import nvml, proc_gpus, processes, smi, smi_xml
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, Source, first_line
 
 if t.TYPE_CHECKING:
@@ -24,7 +25,10 @@ if t.TYPE_CHECKING:
 # change nothing.
 LOADED = "/proc/driver/nvidia/version"
 NOT_LOADED = Source(None, "not asked: no driver is loaded")
+# Without persistence mode each GPU is woken for the answer, which takes seconds, one GPU after the other.
+PATIENCE = 3
 NVML_ANSWERED = Source(None, "not asked: NVML answered")
+LIBRARY_ANSWERED = Source(None, "not asked: NVML or nvidia-smi answered")
 NVML_HANGS = Source(None, "not asked: NVML hangs")
 SMI_HANGS = Source(None, "not asked: nvidia-smi hangs")
 
@@ -42,13 +46,22 @@ SILENCE = DriverSays([], None, None)
 
 def begin(host: Host) -> Child | None:
     """Start to ask NVML while others read files. None where no driver is loaded."""
-    return host.ask_child(nvml.ask) if host.exists(LOADED) else None
+    return host.patient(PATIENCE).ask_child(nvml.ask) if host.exists(LOADED) else None
 
 
 def finish(host: Host, child: Child | None) -> Reading:
     """A ``DriverSays`` and its sources."""
     if child is None:
-        return Reading(SILENCE, _sources(nvml=NOT_LOADED, xml=NOT_LOADED, csv=NOT_LOADED, cuda=NOT_LOADED))
+        sources = _sources(nvml=NOT_LOADED, xml=NOT_LOADED, csv=NOT_LOADED, cuda=NOT_LOADED)
+        return Reading(SILENCE, {**sources, "proc_gpus": NOT_LOADED})
+    told = _by_the_library(host, child)
+    if told.value.gpus:
+        return told._replace(sources={**told.sources, "proc_gpus": LIBRARY_ANSWERED})
+    files = proc_gpus.read(host)
+    return Reading(told.value._replace(gpus=files.value), {**told.sources, **files.sources})
+
+
+def _by_the_library(host: Host, child: Child) -> Reading:
     said, hangs = _ask_nvml(child)
     source = Source(said.reason is None, said.reason)
     cuda = OK if said.cuda_version else Source(False, said.cuda_reason or "the library did not say")
@@ -57,7 +70,7 @@ def finish(host: Host, child: Child | None) -> Reading:
     if said.gpus or said.reason is None:
         says = DriverSays(with_owners(host, said.gpus), said.driver_version, said.cuda_version)
         return Reading(says, _sources(nvml=source, xml=NVML_ANSWERED, csv=NVML_ANSWERED, cuda=cuda))
-    smi_says, xml, csv = ask_smi(host)
+    smi_says, xml, csv = ask_smi(host.patient(PATIENCE))
     cuda_version = said.cuda_version or smi_says.cuda_version
     says = DriverSays(with_owners(host, smi_says.gpus), smi_says.driver_version, cuda_version)
     return Reading(says, _sources(nvml=source, xml=xml, csv=csv, cuda=OK if cuda_version else cuda))

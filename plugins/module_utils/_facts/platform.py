@@ -20,7 +20,8 @@ OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 
 # os-release(5): ID, and ID_LIKE where a derived system names its relatives.
 FAMILIES = {"debian": "debian", "ubuntu": "debian", "rhel": "redhat", "fedora": "redhat", "centos": "redhat"}
-PACKAGE_MANAGERS = {"debian": "apt", "redhat": "dnf"}
+# Of each family the newer one first: old systems of it have only the other.
+PACKAGE_MANAGERS = {"debian": ("apt",), "redhat": ("dnf", "yum")}
 
 
 def parse_os_release(text: str) -> dict[str, str]:
@@ -62,7 +63,7 @@ def _identity(host: Host) -> Reading:
         "codename": release.get("VERSION_CODENAME") or None,
         "name": release.get("PRETTY_NAME") or None,
         "family": kind,
-        "package_manager": PACKAGE_MANAGERS.get(kind) if kind else None,
+        "package_manager": next(filter(host.which, PACKAGE_MANAGERS.get(kind or "", ())), None),
         "architecture": host.machine(),
         "python": ".".join(str(part) for part in sys.version_info[:3]),
         "python_path": sys.executable or None,

@@ -240,3 +240,10 @@ def test_the_filters() -> None:
     for each in filters.values():
         with pytest.raises(AnsibleFilterError, match=r"kubegpu\.nodes\.nvidia_facts"):
             each("not facts")
+
+
+def test_gpus_that_only_the_kernel_names_give_no_labels() -> None:
+    facts = host(gpu(), gpu())
+    from_files = {**facts, "sources": {"proc_gpus": {"ok": True, "reason": None}}}
+    assert short(labels(facts))["gpu.product"] == "NVIDIA-H100-80GB-HBM3"
+    assert "gpu.product" not in short(labels(from_files))

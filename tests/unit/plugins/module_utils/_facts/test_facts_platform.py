@@ -182,3 +182,21 @@ def test_nonsense(text: str) -> None:
     found: t.Any = filesystems.mount_of("/var/lib", filesystems.parse_mounts(text))
     assert found is None or isinstance(found, str)
     assert machine.parse_secure_boot(text) in (None, True, False)
+
+
+@pytest.mark.parametrize(
+    "id_, installed, manager",
+    [
+        ("debian", ("apt", "dnf"), "apt"),
+        ("rocky", ("dnf", "yum"), "dnf"),
+        ("centos", ("yum",), "yum"),
+        ("rhel", (), None),
+        ("arch", ("apt",), None),
+    ],
+)
+def test_package_manager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id_: str, installed: tuple[str, ...], manager: str | None
+) -> None:
+    put(tmp_path, "/etc/os-release", f'ID={id_}\nID_LIKE="{"rhel" if id_ == "rocky" else ""}"\n')
+    monkeypatch.setattr(Host, "which", lambda self, command: command if command in installed else None)
+    assert platform.read(Host(str(tmp_path))).value["package_manager"] == manager
