@@ -205,7 +205,7 @@ _value:
         - C(packages) with C(name), C(kind), C(version_pin) and C(spec), C(pin) for the package manager (V(null) where
           a driver is kept), C(remove) with names.
         - C(disruption) is V(none), V(load), V(unload) or V(reboot), with C(disruption_reason). C(reason) is in words,
-          and C(reasons) are sentences for branch, flavour and disruption.
+          and C(reasons) are sentences for branch and flavour.
       type: dict
     cuda:
       description:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import is_card
 
 Section = Mapping[str, t.Any]
 
@@ -153,13 +154,13 @@ class Case:
     @cached_property
     def cards(self) -> list[Card]:
         """The GPUs that a driver here is for: no audio device beside a GPU, and none that virtual machines have."""
-        mine = [device for device in self.devices if is_gpu(device) and device.get("driver") != PASSED_ON]
+        mine = [device for device in self.devices if is_card(device) and device.get("driver") != PASSED_ON]
         return [self._card(device) for device in mine]
 
     @cached_property
     def passed_on(self) -> list[str]:
         """Addresses of the GPUs that virtual machines have, or are to have."""
-        mine = [device for device in self.devices if is_gpu(device) and device.get("driver") == PASSED_ON]
+        mine = [device for device in self.devices if is_card(device) and device.get("driver") == PASSED_ON]
         return [text(device, "address") or "a card" for device in mine]
 
     def _card(self, device: Section) -> Card:
@@ -186,8 +187,3 @@ def _modules(
     if architecture and said in (None, architecture.modules):
         return architecture.modules, architecture.modules_source
     return said, "facts of the host" if said else None
-
-
-def is_gpu(device: Section) -> bool:
-    kind = device.get("kind")
-    return kind == "gpu" if kind else str(device.get("class", "")).startswith("03")

@@ -26,7 +26,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers impo
     minor,
     reach,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_data import CompatError, Line
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_data import CompatError
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_drivers import Drivers
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_software import Software
 
@@ -61,53 +61,3 @@ def _builtin() -> Data:
 def data(overlay: t.Mapping[str, t.Any] | None = None) -> Data:
     """The collection's data, with the user's own lines over it. Raises CompatError where those cannot be understood."""
     return _builtin() if overlay is None else Data(_compat_data.merged(overlay))
-
-
-# Gone as soon as nothing asks the module itself any more.
-
-
-class Generation(t.NamedTuple):
-    """An older generation of cards, and what NVIDIA's drivers still do for it."""
-
-    name: str
-    flavour: Choice
-    last_branch: int
-    last_branch_source: str
-
-
-load = _compat_data.load
-
-
-def platform(id_: str | None, version: str | None) -> Line | None:
-    return data().platform(id_, version)
-
-
-def platforms() -> list[Line]:
-    return data().platforms()
-
-
-def branches() -> list[int]:
-    return data().branches()
-
-
-def driver_packages(package_manager: str, branch: int, flavour: str) -> list[Package]:
-    return data().driver_packages(package_manager, branch, flavour)
-
-
-def default_flavour(branch: int) -> Choice:
-    return data().default_flavour(branch)
-
-
-def old_generation(device: str | None) -> Generation | None:
-    found = data().architecture_of(device)
-    if found is None or found.flavour is None or found.last_branch is None:
-        return None
-    return Generation(found.name, Choice(found.flavour, found.modules_source), found.last_branch, found.source)
-
-
-def cuda_packages(package_manager: str, version: str) -> list[str]:
-    return data().cuda_packages(package_manager, version)
-
-
-def toolkit_packages(package_manager: str) -> list[str]:
-    return data().toolkit_packages(package_manager)

@@ -9,8 +9,7 @@ import textwrap
 import typing as t
 from collections import Counter
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _plan
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import answering
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import answering, cards
 
 Data = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -49,7 +48,7 @@ def decision(facts: Data, plan: Data, host: str, node: str | None = None) -> Row
         "os": platform.get("name"),
         "kernel": (platform.get("kernel") or {}).get("running"),
         "driver": (facts.get("driver") or {}).get("loaded"),
-        "changes": [] if refused else _changes(plan),
+        "changes": [] if refused else list(plan.get("summary") or []),
         "reasons": [] if refused else _reasons(driver),
         "cuda_images": list(plan.get("cuda_images") or []),
         "disruption": "none" if refused else driver.get("disruption") or "none",
@@ -73,12 +72,7 @@ def decide(plan: Data) -> str:
 def models(facts: Data) -> dict[str, int]:
     """GPUs by model: as the driver names them, else as the PCI bus does."""
     seen = [gpu.get("name") or NOT_KNOWN for gpu in facts.get("gpus") or []]
-    return dict(Counter(seen or [_card_model(card) for card in _cards(facts)]))
-
-
-def _cards(facts: Data) -> list[Data]:
-    """A bridge or an audio device beside a GPU is none."""
-    return [card for card in facts.get("pci") or [] if str(card.get("class", "")).startswith("03")]
+    return dict(Counter(seen or [_card_model(card) for card in cards(facts)]))
 
 
 def _card_model(card: Data) -> str:
@@ -89,21 +83,15 @@ def _card_model(card: Data) -> str:
     return f"{words} ({architecture})" if architecture else words
 
 
-def _changes(plan: Data) -> list[str]:
-    """The disruption has words of its own, for it is there also where nothing else is to change."""
-    return [line for line in plan.get("summary") or [] if line not in _plan.DISRUPTION_WORDS.values()]
-
-
 def _reasons(driver: Data) -> list[str]:
-    """That of the disruption stands beside the disruption."""
     if driver.get("action") == "none":
         return [f"The driver stays as it is: {driver['reason']}."] if driver.get("reason") else []
-    return [line for line in driver.get("reasons") or [] if not line.startswith("Disruption ")]
+    return list(driver.get("reasons") or [])
 
 
 def _silent_gpus(facts: Data) -> list[str]:
     """A driver that is loaded answers for its GPUs."""
-    if not (facts.get("driver") or {}).get("loaded") or answering(facts) or not _cards(facts):
+    if not (facts.get("driver") or {}).get("loaded") or answering(facts) or not cards(facts):
         return []
     sources = facts.get("sources") or {}
     why = [
@@ -147,7 +135,7 @@ def _labelled(label: str, sentences: t.Sequence[str]) -> list[str]:
 def _gpu_words(row: Data, facts: Data) -> str:
     counts = ", ".join(f"{count} x {model}" for model, count in row["gpus"].items())
     seen = len(answering(facts))
-    silent = len(_cards(facts)) - seen
+    silent = len(cards(facts)) - seen
     if seen and silent > 0:
         return f"{counts}; {silent} more on the PCI bus, not seen by the driver"
     return counts or NO_GPU

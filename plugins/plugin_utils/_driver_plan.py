@@ -146,7 +146,6 @@ def _value(action: str, reason: str, **other: t.Any) -> dict[str, t.Any]:
     value["reasons"] = [
         *([f"Branch {branch}: {value['branch_reason']}."] if branch else []),
         *([f"Kernel modules {flavour}: {value['flavour_reason']}."] if flavour else []),
-        *([f"Disruption {value['disruption']}: {value['disruption_reason']}."] if value["disruption_reason"] else []),
     ]
     return value
 

@@ -28,7 +28,7 @@ import collections
 import re
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import answering
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import answering, cards
 
 PREFIX = "nvidia.com/"
 
@@ -80,13 +80,13 @@ Found = dict[str, t.Union[str, int, None]]
 
 def labels(facts: Facts, expected: Facts | None = None) -> dict[str, str]:
     """The labels that ``facts`` prove; with the plan in ``expected``, also those that it will surely bring."""
-    found: Found = {"gpu.present": "true" if _gpus(facts) or _cards(facts) else None}
+    found: Found = {"gpu.present": "true" if _gpus(facts) or cards(facts) else None}
     found.update(_machine(facts))
     if _gpus(facts):
         found.update(_resource(_gpus(facts)))
         found.update(_versions(_section(facts, "driver").get("userland"), _section(facts, "cuda").get("driver_limit")))
     elif expected:
-        found.update(_count_of_cards(_cards(facts)))
+        found.update(_count_of_cards(cards(facts)))
         found.update(_versions(_section(expected, "driver").get("version"), None))
     texts = {PREFIX + key: str(value) for key, value in found.items() if value is not None}
     return {key: value for key, value in texts.items() if _LABEL_VALUE.match(value)}
@@ -94,7 +94,7 @@ def labels(facts: Facts, expected: Facts | None = None) -> dict[str, str]:
 
 def pending(facts: Facts) -> list[str]:
     """Keys that ``labels`` knows of but cannot tell from these facts: they are neither set nor removed now."""
-    if not (_gpus(facts) or _cards(facts)):
+    if not (_gpus(facts) or cards(facts)):
         return []
     known = labels(facts)
     return [PREFIX + key for key in sorted((*FROM_DRIVER, COUNT)) if PREFIX + key not in known]
@@ -117,11 +117,6 @@ def _section(facts: Facts, name: str) -> Facts:
 def _gpus(facts: Facts) -> list[Facts]:
     """GPUs that a driver has told of."""
     return [gpu for gpu in answering(facts) if gpu.get("name")]
-
-
-def _cards(facts: Facts) -> list[Facts]:
-    """GPUs on the PCI bus; class 03 is a display controller, which NVSwitch bridges are not."""
-    return [card for card in facts.get("pci") or [] if str(card.get("class") or "").startswith("03")]
 
 
 def _machine(facts: Facts) -> Found:

@@ -105,13 +105,11 @@ def _repository_needed(case: Case, planned: Planned) -> bool:
 
 
 def _summary(value: Section) -> list[str]:
-    """One sentence for each change that is to come."""
+    """One sentence for each change that is to come. What it disturbs, the driver's part tells."""
     driver, cuda, toolkit = value["driver"], value["cuda"], value["toolkit"]
     sentences = []
     if driver["action"] != "none":
         sentences.append(f"{DRIVER_WORDS[driver['action']]}: {driver['reason']}.")
-    if driver.get("disruption", "none") != "none":
-        sentences.append(DISRUPTION_WORDS[driver["disruption"]])
     if cuda["action"] != "none":
         sentences.append(CUDA_WORDS[cuda["action"]].format(**{key: _words(value) for key, value in cuda.items()}))
     if toolkit["action"] != "none":
@@ -135,9 +133,4 @@ CUDA_WORDS = {
     "install": "Install CUDA toolkit {missing}.",
     "default": "Let /usr/local/cuda lead to {default}.",
     "absent": "Remove the CUDA packages {remove}.",
-}
-DISRUPTION_WORDS = {
-    "load": "Load the kernel modules; nothing that runs is disturbed.",
-    "unload": "Unload the kernel modules; nothing may use a GPU then.",
-    "reboot": "Reboot the host, if nvidia_driver_reboot allows it; else the reboot stays pending.",
 }

@@ -10,8 +10,8 @@ import re
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import programs, services, shapes, toml
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, Source, first_line
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import engines, services, shapes, toml
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, first_line
 
 if t.TYPE_CHECKING:
     from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
@@ -30,21 +30,7 @@ SECRET = re.compile(
     r"|://[^/\s\"'@]+@",
     re.I,
 )
-ABSENT: dict[str, t.Any] = {
-    "present": False,
-    "version": None,
-    "active": None,
-    "config_path": None,
-    "config_digest": None,
-    "config_text": None,
-    "schema": None,
-}
-EFFECTIVE_UNKNOWN: dict[str, t.Any] = {
-    "runtimes": None,
-    "default_runtime": None,
-    "cdi_enabled": None,
-    "disabled_plugins": None,
-}
+EFFECTIVE_UNKNOWN: dict[str, t.Any] = {**engines.RUNTIMES_UNKNOWN, "cdi_enabled": None, "disabled_plugins": None}
 
 
 def effective(dump: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -138,21 +124,13 @@ def _parsed(host: Host, path: str) -> dict[str, t.Any]:
 
 def read(host: Host) -> Reading:
     if host.which("containerd") is None:
-        return Reading({**ABSENT, **EFFECTIVE_UNKNOWN}, {"containerd": OK})
+        absent = {**engines.ABSENT, "config_text": None, "schema": None, **EFFECTIVE_UNKNOWN}
+        return Reading(absent, {"containerd": OK})
     service, sources = services.read(host, "containerd.service")
     path = services.option(service.arguments, "--config", "-c") or CONFIG
-    version, no_version = programs.version(host, "containerd", "--version")
     file, no_file = _config_file(host, path)
     dump, no_dump = _dump(host, path)
-    digest, no_digest = programs.config_digest(host, _files(host, path, dump))
-    value = {
-        "present": True,
-        "version": version,
-        "active": service.active,
-        "config_path": path,
-        "config_digest": digest,
-        **file,
-        **(EFFECTIVE_UNKNOWN if dump is None else effective(dump)),
-    }
-    reasons = dict.fromkeys(reason for reason in (no_version, no_file, *no_digest, no_dump) if reason)
-    return Reading(value, {"containerd": Source(not reasons, "; ".join(reasons) or None), **sources})
+    told = {**file, **(EFFECTIVE_UNKNOWN if dump is None else effective(dump))}
+    config = engines.Configured(_files(host, path, dump), told, [no_file, no_dump])
+    value, source = engines.describe(host, "containerd", service, config)
+    return Reading(value, {"containerd": source, **sources})

@@ -8,23 +8,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import programs, services, shapes, toml
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, Source
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import engines, services, shapes, toml
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading
 
 if t.TYPE_CHECKING:
     from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
 
 CONFIG = "/etc/crio/crio.conf"
 DROP_INS = "/etc/crio/crio.conf.d"
-ABSENT: dict[str, t.Any] = {
-    "present": False,
-    "version": None,
-    "active": None,
-    "config_path": None,
-    "config_digest": None,
-    "runtimes": None,
-    "default_runtime": None,
-}
 
 
 def merged(configs: t.Iterable[dict[str, t.Any]]) -> dict[str, t.Any]:
@@ -62,24 +53,13 @@ def _parsed(host: Host, path: str) -> dict[str, t.Any]:
 
 def read(host: Host) -> Reading:
     if host.which("crio") is None:
-        return Reading(dict(ABSENT), {"crio": OK})
+        return Reading(dict(engines.ABSENT), {"crio": OK})
     service, sources = services.read(host, "crio.service")
     main, drop_ins = _paths(host, service.arguments)
-    version, no_version = programs.version(host, "crio", "--version")
-    digest, no_digest = programs.config_digest(host, [main, *drop_ins])
-    runtimes: dict[str, t.Any] = {"runtimes": None, "default_runtime": None}
-    no_runtimes = None
+    files = [main, *drop_ins]
     try:
-        runtimes = merged([_parsed(host, path) for path in (main, *drop_ins)])
+        config = engines.Configured(files, merged([_parsed(host, path) for path in files]))
     except KubeGpuError as exc:
-        no_runtimes = str(exc)
-    value = {
-        "present": True,
-        "version": version,
-        "active": service.active,
-        "config_path": main,
-        "config_digest": digest,
-        **runtimes,
-    }
-    reasons = dict.fromkeys(reason for reason in (no_version, *no_digest, no_runtimes) if reason)
-    return Reading(value, {"crio": Source(not reasons, "; ".join(reasons) or None), **sources})
+        config = engines.Configured(files, engines.RUNTIMES_UNKNOWN, [str(exc)])
+    value, source = engines.describe(host, "crio", service, config)
+    return Reading(value, {"crio": source, **sources})

@@ -9,22 +9,13 @@ import json
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import programs, services, shapes
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, Source
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import engines, services, shapes
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading
 
 if t.TYPE_CHECKING:
     from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
 
 CONFIG = "/etc/docker/daemon.json"
-ABSENT: dict[str, t.Any] = {
-    "present": False,
-    "version": None,
-    "active": None,
-    "config_path": None,
-    "config_digest": None,
-    "runtimes": None,
-    "default_runtime": None,
-}
 
 
 def parse_config(text: str) -> dict[str, t.Any]:
@@ -63,24 +54,14 @@ def _configured(host: Host, path: str, arguments: t.Sequence[str]) -> tuple[dict
         if exc.details.get("missing"):
             return configured({}, arguments), None
         words = str(exc) if exc.details.get("path") else f"{path}: {exc}"
-        return {"runtimes": None, "default_runtime": None}, words
+        return engines.RUNTIMES_UNKNOWN, words
 
 
 def read(host: Host) -> Reading:
     if host.which("dockerd") is None:
-        return Reading(dict(ABSENT), {"docker": OK})
+        return Reading(dict(engines.ABSENT), {"docker": OK})
     service, sources = services.read(host, "docker.service")
     path = services.option(service.arguments, "--config-file") or CONFIG
-    version, no_version = programs.version(host, "dockerd", "--version")
-    digest, no_digest = programs.config_digest(host, [path])
-    runtimes, no_runtimes = _configured(host, path, service.arguments)
-    value = {
-        "present": True,
-        "version": version,
-        "active": service.active,
-        "config_path": path,
-        "config_digest": digest,
-        **runtimes,
-    }
-    reasons = dict.fromkeys(reason for reason in (no_version, *no_digest, no_runtimes) if reason)
-    return Reading(value, {"docker": Source(not reasons, "; ".join(reasons) or None), **sources})
+    runtimes, problem = _configured(host, path, service.arguments)
+    value, source = engines.describe(host, "dockerd", service, engines.Configured([path], runtimes, [problem]))
+    return Reading(value, {"docker": source, **sources})

@@ -76,7 +76,7 @@ def test_models(facts: dict[str, t.Any], models: dict[str, int]) -> None:
 def test_a_bare_host_in_words() -> None:
     driver = {
         "action": "install",
-        "reasons": ["Kernel modules open: what NVIDIA recommends.", "Disruption reboot: nouveau holds the card."],
+        "reasons": ["Kernel modules open: what NVIDIA recommends."],
         "disruption": "reboot",
         "disruption_reason": "nouveau holds the card",
     }

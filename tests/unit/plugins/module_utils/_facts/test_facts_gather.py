@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kubegpu.nodes.plugins.module_utils import _host
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import docker, nvml
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import engines, nvml
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gather as gathering
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.gather import gather
 
@@ -298,7 +298,7 @@ def test_a_bug_in_one_reader_is_named_and_harms_no_other(machine: Machine, monke
     monkeypatch.setitem(gathering.READERS, "container.crio", broken)
     facts = machine.read()
     assert facts["driver"]["loaded"] is None and facts["container"]["crio"] is None
-    assert facts["container"]["docker"] == docker.ABSENT
+    assert facts["container"]["docker"] == engines.ABSENT
     assert (
         facts["sources"]["versions"] == facts["sources"]["crio"] == {"ok": False, "reason": "ZeroDivisionError: boom"}
     )
