@@ -9,25 +9,16 @@ from pathlib import Path
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import services
 from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Answer, Host
+from ansible_collections.kubegpu.nodes.tests.unit.plugins.module_utils._facts.folder import Folder
 
 
-class FolderHost(Host):
+class FolderHost(Folder, Host):
     def __init__(self, root: Path, uid: int = 0) -> None:
         super().__init__(str(root))
-        self.folder = root
+        self.root = root
         self.commands: dict[str, Answer] = {}
         self.asked: list[tuple[str, ...]] = []
         self._uid = uid
-
-    def file(self, path: str, text: str = "") -> None:
-        target = self.folder / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-
-    def link(self, path: str, target: str) -> None:
-        link = self.folder / path.lstrip("/")
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(target)
 
     def says(self, command: str, out: str) -> None:
         self.commands[command] = Answer(0, out, "")

@@ -171,7 +171,7 @@ def test_imports(imports: t.Any, patterns: list[str]) -> None:
 
 def test_half_a_digest_is_none(machine: FolderHost) -> None:
     machine.file("/a", "x")
-    (machine.folder / "b").mkdir()
+    (machine.root / "b").mkdir()
     assert programs.config_digest(machine, ["/a", "/missing"]) == (
         programs.config_digest(machine, ["/a", "/a"])[0],
         [],

@@ -238,7 +238,7 @@ CONTAINER = "a1" * 32
 def process(machine: FolderHost, pid: int, name: str, cgroup: str, *targets: str) -> None:
     machine.file(f"/proc/{pid}/comm", f"{name}\n")
     machine.file(f"/proc/{pid}/cgroup", f"0::{cgroup}\n")
-    (machine.folder / f"proc/{pid}/fd").mkdir()
+    (machine.root / f"proc/{pid}/fd").mkdir()
     for number, target in enumerate(targets):
         machine.link(f"/proc/{pid}/fd/{number}", target)
 

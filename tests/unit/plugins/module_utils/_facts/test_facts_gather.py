@@ -15,13 +15,14 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils import _host
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import engines, nvml
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gather as gathering
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.gather import gather
+from ansible_collections.kubegpu.nodes.tests.unit.plugins.module_utils._facts.folder import Folder
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
 NOT_LOADED = {"ok": None, "reason": "not asked: no driver is loaded"}
 OK = {"ok": True, "reason": None}
 
 
-class Machine:
+class Machine(Folder):
     """A root folder and a folder of programs; nothing of the real machine is to be seen."""
 
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,16 +33,6 @@ class Machine:
         monkeypatch.setattr(_host, "SEARCH_PATH", ())
         self._monkeypatch = monkeypatch
         self.nvml({"reason": "the Python module pynvml is not there"})
-
-    def file(self, path: str, text: str = "") -> None:
-        target = self.root / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-
-    def link(self, path: str, target: str) -> None:
-        link = self.root / path.lstrip("/")
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(target)
 
     def program(self, name: str, script: str) -> None:
         program = self.bin / name

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.kubegpu.nodes.plugins.module_utils import _host
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gpu_words as words
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import gpus, nvml
+from ansible_collections.kubegpu.nodes.tests.unit.plugins.module_utils._facts.folder import Folder
 
 SMI = Path(__file__).resolve().parents[3] / "fixtures/nvidia-smi"
 NO_BINDING = {"reason": "the Python module pynvml is not there", "cuda_reason": "no library"}
@@ -21,7 +22,7 @@ OK = {"ok": True, "reason": None}
 ID = "0123456789abcdef" * 4
 
 
-class Box:
+class Box(Folder):
     """A host with a loaded driver, whose nvidia-smi is a script: a fixture for each format."""
 
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,11 +32,6 @@ class Box:
         monkeypatch.setattr(_host, "SEARCH_PATH", ())
         self.file("/proc/driver/nvidia/version", "loaded")
         self.nvml(NO_BINDING)
-
-    def file(self, path: str, text: str) -> None:
-        target = self.root / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
 
     def nvml(self, said: t.Any) -> None:
         self._monkeypatch.setattr(nvml, "ask", said if callable(said) else lambda: said)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import cards, pci, pci_names
 from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
+from ansible_collections.kubegpu.nodes.tests.unit.plugins.module_utils._facts.folder import Folder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ NO_GPU = re.compile("Audio|USB|NVSwitch|host|I2C|Bridge|FPGA|UCSI", re.I)
 OK = {"ok": True, "reason": None}
 
 
-class Slots:
+class Slots(Folder):
     """The bus of a host that is a folder."""
 
     def __init__(self, root: Path, names: str | None = RECORDED) -> None:
@@ -30,11 +31,6 @@ class Slots:
         (root / "sys/bus/pci/devices").mkdir(parents=True)
         if names is not None:
             self.file("/usr/share/misc/pci.ids", names)
-
-    def file(self, path: str, text: str = "") -> None:
-        target = self.root / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
 
     def device(self, address: str, device: str, class_: str = "0x030200", vendor: str = "0x10de", **more: str) -> None:
         values = {"vendor": vendor, "device": f"0x{device}", "class": class_, "numa_node": "1", **more}
