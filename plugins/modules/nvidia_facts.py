@@ -175,6 +175,11 @@ ansible_facts:
                   type: bool
                   sample: true
                   returned: always
+                bootable:
+                  description: Whether the kernel itself is in C(/boot), where a boot loader finds it.
+                  type: bool
+                  sample: true
+                  returned: always
             secure_boot:
               description: Whether the firmware has Secure Boot on, from the EFI variable C(SecureBoot);
                 V(false) without UEFI, V(null) where it cannot be read.
@@ -1088,6 +1093,11 @@ ansible_facts:
                     asked.
                   type: bool
                   returned: always
+                enabled:
+                  description: Whether the service starts at boot; V(null) where systemd cannot be asked or
+                    has no such unit.
+                  type: bool
+                  returned: always
             fabric_manager:
               description: The fabric manager C(nv-fabricmanager).
               returned: always
@@ -1107,6 +1117,11 @@ ansible_facts:
                     asked.
                   type: bool
                   returned: always
+                enabled:
+                  description: Whether the service starts at boot; V(null) where systemd cannot be asked or
+                    has no such unit.
+                  type: bool
+                  returned: always
             imex:
               description: The IMEX service C(nvidia-imex).
               returned: always
@@ -1124,6 +1139,11 @@ ansible_facts:
                 active:
                   description: Whether systemd has the service running; V(null) where systemd cannot be
                     asked.
+                  type: bool
+                  returned: always
+                enabled:
+                  description: Whether the service starts at boot; V(null) where systemd cannot be asked or
+                    has no such unit.
                   type: bool
                   returned: always
         cuda:

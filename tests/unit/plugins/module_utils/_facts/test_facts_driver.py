@@ -283,9 +283,9 @@ def test_services(machine: FolderHost, name: str, said: str, version: str | None
     machine.commands = {
         f"{program} --version": Answer(0, "", said),
     }
-    machine.systemd_says(f"Names={unit}\nLoadState=loaded\nActiveState=failed\nMainPID=0\n")
+    machine.systemd_says(f"Names={unit}\nLoadState=loaded\nActiveState=failed\nUnitFileState=disabled\nMainPID=0\n")
     value, sources = driver_services.read(machine, name)
-    assert value == {"present": True, "version": version, "active": False}
+    assert value == {"present": True, "version": version, "active": False, "enabled": False}
     assert sources["systemd"] == OK and sources[name].ok is (version is not None)
 
 

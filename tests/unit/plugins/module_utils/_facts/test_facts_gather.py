@@ -81,7 +81,7 @@ def test_a_host_without_anything(machine: Machine) -> None:
     assert (facts["pci"], facts["gpus"], facts["packages"], facts["files"]) == ([], [], {}, {})
     driver = facts["driver"]
     assert driver.pop("next_boot") == {"kernel": None, "version": None, "flavour": None}
-    absent = {"present": False, "version": None, "active": None}
+    absent = {"present": False, "version": None, "active": None, "enabled": None}
     assert [driver.pop(name) for name in ("persistenced", "fabric_manager", "imex")] == [absent] * 3
     assert (driver.pop("parameters"), driver.pop("holders")) == ({}, [])
     assert set(driver.values()) == {None}
