@@ -1177,6 +1177,12 @@ ansible_facts:
                   type: str
                   sample: 13.0.2
                   returned: always
+                patches:
+                  description: Patches that C(version.txt) names. Since CUDA 10.1 there are none, but new releases.
+                  type: list
+                  elements: str
+                  sample: [9.2.148.1]
+                  returned: always
                 path:
                   description: The folder.
                   type: str
