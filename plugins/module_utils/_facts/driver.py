@@ -36,6 +36,8 @@ VERSION = r"([0-9]{3,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?)"
 NVRM = re.compile(rf"^NVRM version:[^\n]*?\b(Open )?Kernel Module\b(?: for \S+)?\s+{VERSION}\b", re.M | re.A)
 LIBRARY_VERSION = re.compile(rf"\.so\.{VERSION}$", re.A)
 MODINFO_LINE = re.compile(r"^(version|license|signer):[ \t]*(\S.*?)\s*$", re.M)
+# Debian gives the module's file the name of the alternative that it belongs to, one for each flavour.
+MODULES = ("nvidia", "nvidia-current", "nvidia-current-open")
 # The licence that the module declares to the kernel tells the flavour.
 LICENCES = {"NVIDIA": "proprietary", "Dual MIT/GPL": "open"}
 
@@ -141,15 +143,16 @@ def _loaded(host: Host) -> tuple[Module, Source]:
 
 def _on_disk(host: Host, *kernel: str) -> tuple[Module, Source]:
     """The module that would be loaded: for the running kernel, or for another (``-k``, release)."""
-    try:
-        answer = host.run("modinfo", *kernel, "nvidia")
-    except KubeGpuError as exc:
-        return Module(), Source(False, str(exc))
-    if answer.rc == 0:
-        return parse_modinfo(answer.out), OK
-    if "not found" in answer.err:
-        return Module(), OK
-    return Module(), Source(False, f"exit status {answer.rc}: {first_line(answer.err, answer.out)}")
+    for name in MODULES:
+        try:
+            answer = host.run("modinfo", *kernel, name)
+        except KubeGpuError as exc:
+            return Module(), Source(False, str(exc))
+        if answer.rc == 0:
+            return parse_modinfo(answer.out), OK
+        if "not found" not in answer.err:
+            return Module(), Source(False, f"exit status {answer.rc}: {first_line(answer.err, answer.out)}")
+    return Module(), OK
 
 
 def _library(host: Host) -> tuple[str | None, Source]:
