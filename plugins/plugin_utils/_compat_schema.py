@@ -93,6 +93,7 @@ FILES: dict[str, dict[str, Table]] = {
         "defaults": Table(("flavour",), {**BRANCHES, "flavour": "open|proprietary"}),
         "fabric": Table(("package_manager", "name"), {**PACKAGE, **BRANCHES, "for": "texts", "pinned": "flag"}),
         "headers": Table(("package_manager", "name"), PACKAGE),
+        "build": Table(("package_manager", "name"), PACKAGE),
         "cuda": Table(("package_manager", "name"), PACKAGE),
         "toolkit": Table(("package_manager", "name"), PACKAGE),
     },

@@ -49,6 +49,10 @@ class Software(Lines):
         """What modules for this kernel are built against."""
         return [_package(line, release=kernel).name for line in self._packages("headers", manager)]
 
+    def build_packages(self, manager: str) -> list[str]:
+        """What builds modules on a host, besides headers."""
+        return [line["name"] for line in self._packages("build", manager)]
+
     def cuda_packages(self, manager: str, version: str) -> list[str]:
         """Packages of one toolkit: 13.0 is cuda-toolkit-13-0."""
         return [_package(line, version=version.replace(".", "-")).name for line in self._packages("cuda", manager)]

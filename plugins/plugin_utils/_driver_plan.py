@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _effect, _kernels, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, part, text
 
 # Drivers of the kernel's own that claim an NVIDIA card; ours can only take over after a reboot.
 RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")
+# Packages that pin the others to a branch; their own version is not the driver's.
+PINNING = "nvidia-driver-pinning-"
 NOTHING: dict[str, t.Any] = {
     "version": None,
     "version_expected": None,
@@ -22,6 +24,8 @@ NOTHING: dict[str, t.Any] = {
     "packages": [],
     "pin": None,
     "remove": [],
+    "obsolete": [],
+    "parameters": {},
     "disruption": "none",
     "disruption_reason": None,
 }
@@ -122,7 +126,7 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
     action, reason = kept_action(case, wanted) if wanted.kept else _action(case, wanted)
     disruption, why = _disruption(case, action)
     return _value(
-        action,
+        "reload" if (action, disruption) == ("reboot", "reload") else action,
         reason,
         version=wanted.version,
         version_expected=version_to_be(case, wanted),
@@ -132,6 +136,8 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         flavour_reason=wanted.flavour_reason,
         packages=wanted.packages,
         pin=wanted.pin,
+        obsolete=_obsolete(case, wanted),
+        parameters=_effect.parameters(case),
         disruption=disruption,
         disruption_reason=why,
     )
@@ -154,6 +160,8 @@ def _action(case: Case, wanted: Target) -> tuple[str, str]:
         if before is None:
             return "install", f"no driver is installed; {wanted.words} is wanted"
         return "change", f"driver {before} is installed; {wanted.words} is wanted"
+    if _waits_for_its_kernel(case, wanted):
+        return "reboot", f"driver {there(case)} is built for kernel {_kernels.following(case)}, which boots next"
     if not (wanted.is_met_by(text(case.driver, "on_disk")) and case.driver.get("on_disk_flavour") == wanted.flavour):
         return "install", f"its packages are installed, but {versions(case)}"
     return _loading(case) or _agreement(case)
@@ -172,7 +180,33 @@ def _loading(case: Case) -> tuple[str, str] | None:
         return "load", f"driver {driver.get('on_disk')} is installed but not loaded"
     if driver.get("loaded") != driver.get("on_disk") or driver.get("flavour") != driver.get("on_disk_flavour"):
         return "reboot", f"driver {driver.get('on_disk')} is installed but {driver.get('loaded')} is still loaded"
-    return None
+    differing = _effect.differing(case)
+    return (
+        ("reboot", f"driver {driver.get('loaded')} is loaded with other parameters: {', '.join(differing)}")
+        if differing
+        else None
+    )
+
+
+def _waits_for_its_kernel(case: Case, wanted: Target) -> bool:
+    """Where nothing can be built for the kernel that runs, the driver begins with the next one."""
+    following = part(case.driver, "next_boot")
+    return (
+        _kernels.left_out(case) is not None
+        and text(case.driver, "on_disk") is None
+        and wanted.is_met_by(text(following, "version"))
+        and text(following, "flavour") in (None, wanted.flavour)
+    )
+
+
+def _obsolete(case: Case, wanted: Target) -> list[str]:
+    """Packages that hold the host at another branch: the new one cannot come before they go."""
+    names = [package["name"] for package in wanted.packages]
+    return (
+        []
+        if wanted.kept
+        else [name for name in sorted(case.packages) if name.startswith(PINNING) and name not in names]
+    )
 
 
 def _agreement(case: Case) -> tuple[str, str]:
@@ -215,10 +249,16 @@ def _disruption(case: Case, action: str) -> tuple[str, str | None]:
     if held:
         return "reboot", f"another driver of the kernel holds the card ({', '.join(held)})"
     if action == "reboot" or (loaded and action == "change"):
-        return "reboot", f"driver {loaded} is loaded, and stays so until the host boots again"
+        return _way(case, loaded)
     if loaded is None:
         return "load", "no driver is loaded yet"
     return "none", None
+
+
+def _way(case: Case, loaded: str | None) -> tuple[str, str]:
+    if text(case.driver, "on_disk") is None and _kernels.left_out(case):
+        return "reboot", f"nothing can be built for kernel {_kernels.left_out(case)}, which runs"
+    return _effect.way(case, f"driver {loaded} is loaded")
 
 
 def rivals(case: Case) -> list[str]:
@@ -240,8 +280,4 @@ def driver_packages(case: Case) -> list[str]:
     """Installed packages that belong to the driver: all have its version, but for the one that pins a branch."""
     known = set(case.metapackages.values())
     known.update(filter(None, [text(case.driver, "on_disk")]))
-    return [
-        name
-        for name in sorted(case.packages)
-        if case.package_version(name) in known or name.startswith("nvidia-driver-pinning-")
-    ]
+    return [name for name in sorted(case.packages) if case.package_version(name) in known or name.startswith(PINNING)]

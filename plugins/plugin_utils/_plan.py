@@ -37,6 +37,7 @@ def plan(facts: Section, wishes: Section, compatibility: Section | None = None) 
         "toolkit": planned.toolkit,
         "fabric": planned.fabric,
         "kernel": planned.kernel,
+        "services": planned.services,
         "repository": {"needed": _repository_needed(case, planned)},
     }
     value["summary"] = _summary(value)
@@ -66,7 +67,8 @@ def _planned(case: Case) -> Planned:
         images=_cuda_plan.images(case, judged),
         toolkit=_toolkit(case),
         fabric=_host_plan.fabric(case, target, version),
-        kernel=_host_plan.kernel(case, target),
+        kernel=_host_plan.kernel(case, target, driver),
+        services=_host_plan.services(case, target, driver),
     )
 
 
@@ -106,7 +108,7 @@ def _repository_needed(case: Case, planned: Planned) -> bool:
 def _summary(value: Section) -> list[str]:
     """One sentence for each change that is to come."""
     driver, cuda, toolkit = value["driver"], value["cuda"], value["toolkit"]
-    sentences = []
+    sentences = _host_sentences(value)
     if driver["action"] != "none":
         sentences.append(f"{DRIVER_WORDS[driver['action']]}: {driver['reason']}.")
     if driver.get("disruption", "none") != "none":
@@ -119,6 +121,18 @@ def _summary(value: Section) -> list[str]:
     return sentences
 
 
+def _host_sentences(value: Section) -> list[str]:
+    """What the host gets besides the driver."""
+    kernel, fabric, services = value["kernel"], value["fabric"], value["services"]
+    builds = kernel["build"]
+    return [
+        *([f"Install what modules are built with: {', '.join(kernel['missing'])}."] if kernel["missing"] else []),
+        *([f"Build the modules for kernel {', '.join(builds)}, which boots next."] if builds else []),
+        *([f"Install what the switches need: {', '.join(fabric['missing'])}."] if fabric["missing"] else []),
+        *([f"Start now and at each boot: {', '.join(services['start'])}."] if services["start"] else []),
+    ]
+
+
 def _words(value: t.Any) -> str:
     return ", ".join(value) or "nothing" if isinstance(value, list) else str(value)
 
@@ -127,6 +141,7 @@ DRIVER_WORDS = {
     "install": "Install the driver",
     "change": "Change the driver",
     "load": "Load the driver",
+    "reload": "Load the installed driver instead of what is loaded",
     "reboot": "Make the installed driver the loaded one",
     "absent": "Remove the driver",
 }
@@ -137,6 +152,7 @@ CUDA_WORDS = {
 }
 DISRUPTION_WORDS = {
     "load": "Load the kernel modules; nothing that runs is disturbed.",
+    "reload": "Unload the kernel modules and load them again; nobody uses a GPU now.",
     "unload": "Unload the kernel modules; nothing may use a GPU then.",
     "reboot": "Reboot the host, if nvidia_driver_reboot allows it; else the reboot stays pending.",
 }

@@ -17,9 +17,12 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
     B200,
     BRIDGE,
+    BUSY,
     DATA,
+    FOREIGN_KERNEL,
     GH200,
     H100,
+    IDLE,
     K80,
     NVSWITCH,
     P100,
@@ -43,6 +46,15 @@ from hypothesis import strategies as st
 ABSENT = wish(state="absent")
 NOUVEAU = {"pci": [{**H100, "driver": "nouveau"}]}
 PINNING = ["nvidia-driver-pinning-595"]
+MSI = {"parameters": {"EnableMSI": "1"}}
+NO_MSI = wish(parameters={"NVreg_EnableMSI": 0})
+BUILT_FOR_NEXT = {
+    "loaded": None,
+    "flavour": None,
+    "on_disk": None,
+    "on_disk_flavour": None,
+    "next_boot": {"kernel": "6.1.0-41-amd64", "version": "580.95.05", "flavour": "open"},
+}
 
 DRIVER = {
     # name: (facts, wishes, action, disruption, packages to install or to remove)
@@ -93,6 +105,57 @@ DRIVER = {
         ["nvidia-open-580=580.*"],
     ),
     "not loaded": (with_driver("580.95.05", driver={"loaded": None, "flavour": None}), wish(), "load", "load", []),
+    "not loaded, and it would have other parameters": (
+        with_driver("580.95.05", driver={"loaded": None, "flavour": None, **MSI}),
+        wish(parameters={"NVreg_EnableMSI": 0}),
+        "load",
+        "load",
+        [],
+    ),
+    "other parameters": (with_driver("580.95.05", driver={**IDLE, **MSI}), NO_MSI, "reload", "reload", []),
+    "other parameters, in use": (with_driver("580.95.05", driver={**BUSY, **MSI}), NO_MSI, "reboot", "reboot", []),
+    "the same parameters": (
+        with_driver("580.95.05", driver={**IDLE, **MSI}),
+        wish(parameters={"NVreg_EnableMSI": "0x1", "NVreg_NotShown": 1}),
+        "none",
+        "none",
+        [],
+    ),
+    "a kept driver with other parameters": (
+        with_driver("580.95.05", driver={**IDLE, **MSI}),
+        wish("keep", parameters={"NVreg_EnableMSI": False}),
+        "reload",
+        "reload",
+        [],
+    ),
+    "an older one still loaded, by nobody in use": (
+        with_driver("580.95.05", driver={"loaded": "570.211.01", **IDLE}),
+        wish(),
+        "reload",
+        "reload",
+        [],
+    ),
+    "another branch, and nobody uses a GPU": (
+        with_driver("570.211.01", driver=IDLE),
+        wish(),
+        "change",
+        "reload",
+        ["nvidia-open-580=580.*"],
+    ),
+    "another branch, and somebody does": (
+        with_driver("570.211.01", driver=BUSY),
+        wish(),
+        "change",
+        "reboot",
+        ["nvidia-open-580=580.*"],
+    ),
+    "built for the next kernel only": (
+        with_driver("580.95.05", platform=FOREIGN_KERNEL, driver=BUILT_FOR_NEXT),
+        wish(),
+        "reboot",
+        "reboot",
+        [],
+    ),
     "an older one still loaded": (
         with_driver("580.95.05", driver={"loaded": "570.211.01"}),
         wish(),
@@ -268,10 +331,11 @@ BRANCHES = [*map(str, DATA.branches()), "newest", "needed", "keep", "999", ""]
 def installed_by(planned: dict[str, t.Any], facts: Facts) -> Facts:
     """The host after the role has done what was planned, as far as the driver goes."""
     driver = planned["driver"]
-    if driver["action"] not in ("install", "change"):
-        return facts
     version = driver["version"] or driver["version_expected"] or f"{driver['branch']}.299.01"
-    return with_driver(version, driver["flavour"], pci=facts["pci"])
+    changed = driver["action"] in ("install", "change")
+    after = with_driver(version, driver["flavour"], pci=facts["pci"]) if changed else copy.deepcopy(facts)
+    fabric = {name: {"version": f"{version}-1"} for name in planned["fabric"]["missing"]}
+    return {**after, "packages": {**after["packages"], **fabric}}
 
 
 @st.composite
