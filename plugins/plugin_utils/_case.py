@@ -96,8 +96,11 @@ class Case:
 
     @cached_property
     def toolkits(self) -> list[str]:
-        """Versions of CUDA that are to be installed."""
-        return texts(self.cuda_wish, "versions") if self.cuda_wish.get("state", "present") == "present" else []
+        """Versions of CUDA that are to be installed, from packages or from NVIDIA's runfiles."""
+        if self.cuda_wish.get("state", "present") != "present":
+            return []
+        files = [text(runfile, "version") for runfile in rows(self.cuda_wish, "runfiles")]
+        return [*texts(self.cuda_wish, "versions"), *(version for version in files if version)]
 
     @cached_property
     def images(self) -> list[str]:

@@ -25,6 +25,13 @@ class Package(t.NamedTuple):
     kind: str = "package"
 
 
+class Library(t.NamedTuple):
+    """A package of cuDNN or NCCL. `match`: what its version has to be, as a pattern; None where any will do."""
+
+    name: str
+    match: str | None
+
+
 class Choice(t.NamedTuple):
     """What the data says, and where it says so."""
 

@@ -94,7 +94,10 @@ FILES: dict[str, dict[str, Table]] = {
         "fabric": Table(("package_manager", "name"), {**PACKAGE, **BRANCHES, "for": "texts", "pinned": "flag"}),
         "headers": Table(("package_manager", "name"), PACKAGE),
         "build": Table(("package_manager", "name"), PACKAGE),
-        "cuda": Table(("package_manager", "name"), PACKAGE),
+        "cuda": Table(("package_manager", "name"), {**PACKAGE, "for": "texts"}),
+        "cuda_libraries": Table(
+            ("package_manager", "name"), {**PACKAGE, "library": "cudnn-9|nccl", "for": "texts", "match": "text?"}
+        ),
         "toolkit": Table(("package_manager", "name"), PACKAGE),
     },
     "branches": {

@@ -12,6 +12,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers impo
     Change,
     Choice,
     KnownBad,
+    Library,
     Package,
     Runtime,
     last_day,
@@ -53,9 +54,19 @@ class Software(Lines):
         """What builds modules on a host, besides headers."""
         return [line["name"] for line in self._packages("build", manager)]
 
-    def cuda_packages(self, manager: str, version: str) -> list[str]:
-        """Packages of one toolkit: 13.0 is cuda-toolkit-13-0."""
-        return [_package(line, version=version.replace(".", "-")).name for line in self._packages("cuda", manager)]
+    def cuda_packages(self, manager: str, version: str, components: str = "full") -> list[str]:
+        """Packages of one toolkit: all of 13.0 is cuda-toolkit-13-0."""
+        lines = [line for line in self._packages("cuda", manager) if components in line["for"]]
+        return [_package(line, version=version.replace(".", "-")).name for line in lines]
+
+    def cuda_libraries(self, manager: str, library: str, major: int, components: str = "full") -> list[Library]:
+        """`library` is cudnn-9 or nccl; who only runs programs needs no headers of it."""
+        lines = [line for line in self._packages("cuda_libraries", manager) if line["library"] == library]
+        return [
+            Library(line["name"].format(major=major), (line.get("match") or "").format(major=major) or None)
+            for line in lines
+            if components in line["for"]
+        ]
 
     def toolkit_packages(self, manager: str) -> list[str]:
         return [line["name"] for line in self._packages("toolkit", manager)]

@@ -20,8 +20,6 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, Section, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Planned
 
-CUDA = "cuda-toolkit-"
-
 
 def plan(facts: Section, wishes: Section, compatibility: Section | None = None) -> dict[str, t.Any]:
     """A part that nobody wishes for is left alone: its action is `none`. CompatError says what is wrong in the data."""
@@ -100,9 +98,7 @@ def _repository_needed(case: Case, planned: Planned) -> bool:
         with_driver = True
     else:
         with_driver = PIN_FILE in case.files and case.wish.get("state") != "absent"
-    leaving = set(planned.cuda["remove"])
-    with_cuda = any(name.startswith(CUDA) and name not in leaving for name in case.packages)
-    return with_driver or bool(case.toolkits) or with_cuda
+    return with_driver or _cuda_plan.needs_the_repository(case, planned.cuda)
 
 
 def _summary(value: Section) -> list[str]:
@@ -113,8 +109,7 @@ def _summary(value: Section) -> list[str]:
         sentences.append(f"{DRIVER_WORDS[driver['action']]}: {driver['reason']}.")
     if driver.get("disruption", "none") != "none":
         sentences.append(DISRUPTION_WORDS[driver["disruption"]])
-    if cuda["action"] != "none":
-        sentences.append(CUDA_WORDS[cuda["action"]].format(**{key: _words(value) for key, value in cuda.items()}))
+    sentences += _cuda_plan.sentences(cuda)
     if toolkit["action"] != "none":
         words = "Remove" if toolkit["action"] == "absent" else "Install"
         sentences.append(f"{words} the NVIDIA container toolkit {toolkit['version'] or ''}".rstrip() + ".")
@@ -133,10 +128,6 @@ def _host_sentences(value: Section) -> list[str]:
     ]
 
 
-def _words(value: t.Any) -> str:
-    return ", ".join(value) or "nothing" if isinstance(value, list) else str(value)
-
-
 DRIVER_WORDS = {
     "install": "Install the driver",
     "change": "Change the driver",
@@ -144,11 +135,6 @@ DRIVER_WORDS = {
     "reload": "Load the installed driver instead of what is loaded",
     "reboot": "Make the installed driver the loaded one",
     "absent": "Remove the driver",
-}
-CUDA_WORDS = {
-    "install": "Install CUDA toolkit {missing}.",
-    "default": "Let /usr/local/cuda lead to {default}.",
-    "absent": "Remove the CUDA packages {remove}.",
 }
 DISRUPTION_WORDS = {
     "load": "Load the kernel modules; nothing that runs is disturbed.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_plan
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
@@ -70,7 +71,7 @@ def _is_foreign_source(name: str) -> bool:
 def _wishes_packages(case: Case, planned: Planned) -> bool:
     """Whether anything is to be installed from a repository of NVIDIA's."""
     kept = planned.target is not None and planned.target.kept
-    return (case.wants_driver and not kept) or bool(case.toolkits) or case.wants_toolkit
+    return (case.wants_driver and not kept) or _cuda_plan.wants_packages(case) or case.wants_toolkit
 
 
 RULES: tuple[Rule, ...] = (mirror_without_tls, mirror_with_credentials, foreign_source)

@@ -35,7 +35,6 @@ from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_host
     card,
     from_distribution,
     host,
-    toolkit,
     wish,
     with_cuda,
     with_driver,
@@ -234,44 +233,6 @@ def test_driver(facts: Facts, wishes: Wishes, action: str, disruption: str, pack
     assert (facts, wishes) == before, "a plan changes nothing"
 
 
-CUDA = {
-    # name: (facts, wish, action, missing, remove)
-    "none wished": (with_cuda("12.8"), {"versions": []}, "none", [], []),
-    "both missing": (host(), {"versions": ["12.8", "13.0"]}, "install", ["12.8", "13.0"], []),
-    "one missing": (with_cuda("12.8"), {"versions": ["12.8", "13.0"]}, "install", ["13.0"], []),
-    "there": (with_cuda("12.8", "13.0"), {"versions": ["13.0"]}, "none", [], []),
-    "a folder without its package": (
-        host(cuda={"toolkits": [toolkit("13.0")]}),
-        {"versions": ["13.0"]},
-        "install",
-        ["13.0"],
-        [],
-    ),
-    "another default": (
-        with_cuda("12.8", "13.0", default="12.8"),
-        {"versions": ["13.0"], "default": "13.0"},
-        "default",
-        [],
-        [],
-    ),
-    "removed, the other one stays": (
-        with_cuda("12.8", "13.0", default="12.8"),
-        {"state": "absent", "versions": ["13.0"]},
-        "absent",
-        [],
-        ["cuda-toolkit-13-0"],
-    ),
-    "nothing named, nothing removed": (with_cuda("13.0"), {"state": "absent", "versions": []}, "none", [], []),
-}
-
-
-@pytest.mark.parametrize("facts, wished, action, missing, remove", CUDA.values(), ids=CUDA.keys())
-def test_cuda(facts: Facts, wished: dict[str, t.Any], action: str, missing: list[str], remove: list[str]) -> None:
-    value = plan(facts, {"cuda": wished})
-    assert (value["cuda"]["action"], value["cuda"]["missing"], value["cuda"]["remove"]) == (action, missing, remove)
-    assert bool(value["summary"]) is (action != "none")
-
-
 TOOLKIT = (
     "nvidia-container-toolkit",
     "nvidia-container-toolkit-base",
@@ -314,6 +275,13 @@ REPOSITORY = {
         True,
     ),
     "the last one leaves": (with_cuda("13.0"), {"cuda": {"state": "absent", "versions": ["13.0"]}}, False),
+    "a library of it stays": (
+        host(packages={"libnccl2": {"version": "2.30.7-1+cuda13.0"}}),
+        {"cuda": {"versions": []}},
+        True,
+    ),
+    "for a library alone": (host(), {"cuda": {"default": "13.0", "cudnn": "9"}}, True),
+    "a runfile needs none": (host(), {"cuda": {"runfiles": [{"version": "13.0"}]}}, False),
     "one of two leaves": (with_cuda("12.8", "13.0"), {"cuda": {"state": "absent", "versions": ["13.0"]}}, True),
 }
 
