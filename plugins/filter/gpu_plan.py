@@ -45,6 +45,14 @@ options:
             type: str
             choices: [present, absent]
             default: present
+          source:
+            description:
+              - Where the driver comes from. V(repo) is NVIDIA's repository, V(distro) the distribution's own packages,
+                of which there are few branches, and V(preinstalled) whoever has installed it already. The last is
+                judged as V(keep) in O(wishes.driver.branch) is, whatever branch is named, and nothing of it is changed.
+            type: str
+            choices: [repo, distro, preinstalled]
+            default: repo
           branch:
             description:
               - Branch of the driver, such as V(580). Any version of it will do, unless one is named.
@@ -203,6 +211,7 @@ _value:
         - C(action) is V(none) only if the facts prove that nothing has to be done, else V(install), V(change) (another
           driver is installed), V(load) (it is installed, not loaded), V(reload) and V(reboot) (another one is loaded,
           or with other parameters) or V(absent).
+        - C(source) as wished for.
         - C(version) (V(null) is the newest of the branch in the repository), C(version_expected) (what that is likely
           to be, or what is there and will do), C(branch), C(branch_reason), C(flavour), C(flavour_reason).
         - C(packages) with C(name), C(kind), C(version_pin) and C(spec), C(pin) for the package manager (V(null) where
@@ -240,6 +249,12 @@ _value:
       type: dict
     services:
       description: Units of the driver's own services that have to C(start), now and at each boot.
+      type: dict
+    components:
+      description:
+        - With V(distro) in O(wishes.driver.source) the C(needed) components of the distribution, and what is C(missing)
+          of them in the host's own package sources, as entries with C(uri), C(suite), C(components) and C(options).
+          V(null) where that cannot be told, which is refused.
       type: dict
     repository:
       description: C(needed) tells whether anything on the host comes from NVIDIA's repository of drivers and CUDA.

@@ -1614,7 +1614,8 @@ ansible_facts:
               C(nvidia_smi): its XML and CSV formats.
               C(cuda_limit): libnvidia-ml. C(proc): C(/proc/driver/nvidia/version). C(libraries): file
               names of libnvidia-ml. C(modinfo), C(packages), C(containerd), C(docker), C(crio), C(toolkit),
-              C(kubelet): the programs of these names and their files. C(package_sources): apt''s files. C(modinfo_next_boot): C(modinfo) for the
+              C(kubelet): the programs of these names and their files. C(package_sources):
+              apt''s files. C(modinfo_next_boot): C(modinfo) for the
               kernel that boots next. C(systemd): C(systemctl show). C(persistenced), C(fabric_manager),
               C(imex): these programs. C(modules), C(parameters), C(holders): the kernel''s files. C(runfile):
               the log of NVIDIA''s installer. C(cdi): the specifications. C(cuda): C(/usr/local/cuda*). C(files):

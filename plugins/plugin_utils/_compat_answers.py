@@ -32,6 +32,15 @@ class Library(t.NamedTuple):
     match: str | None
 
 
+class DistroDriver(t.NamedTuple):
+    """A branch and flavour of the driver that a distribution has itself. `newest` is the newest version seen of it."""
+
+    branch: int
+    flavour: str
+    newest: str | None
+    source: str
+
+
 class Choice(t.NamedTuple):
     """What the data says, and where it says so."""
 

@@ -76,12 +76,26 @@ FILES: dict[str, dict[str, Table]] = {
                 "package_manager": "apt|dnf",
             },
         ),
+        "drivers": Table(
+            ("id", "version", "branch", "flavour"),
+            {
+                "id": "text",
+                "version": "version",
+                "branch": "number",
+                "flavour": "open|proprietary",
+                "newest": "version?",
+            },
+        ),
+        "components": Table(("id", "name"), {"id": "text", "name": "text"}),
+        "kernels": Table(("id", "version"), {"id": "text", "version": "version", "kernel": "version"}),
     },
     "packages": {
         "driver": Table(
-            ("package_manager", "flavour", "name"),
+            ("origin", "package_manager", "flavour", "name"),
             {
                 **PACKAGE,
+                "origin": "repo|distro?",
+                "platforms": "texts?",
                 **BRANCHES,
                 "flavour": "open|proprietary",
                 "pinned": "flag",
@@ -163,6 +177,7 @@ REFERENCES = (
     ("architectures", "architectures", "last_branch", ("branches", "branches", "branch")),
     ("architectures", "architectures", "first_branch", ("branches", "branches", "branch")),
     ("architectures", "device_ids", "architecture", ("architectures", "architectures", "name")),
+    ("platforms", "drivers", "branch", ("branches", "branches", "branch")),
     ("architectures", "capabilities", "architecture", ("architectures", "architectures", "name")),
 )
 

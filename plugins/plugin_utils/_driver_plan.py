@@ -8,13 +8,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _effect, _kernels, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, FLAVOURS, PIN_FILE, Case, part, text
 
 # Drivers of the kernel's own that claim an NVIDIA card; ours can only take over after a reboot.
 RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")
 # Packages that pin the others to a branch; their own version is not the driver's.
 PINNING = "nvidia-driver-pinning-"
 NOTHING: dict[str, t.Any] = {
+    "source": None,
     "version": None,
     "version_expected": None,
     "branch": None,
@@ -65,14 +66,25 @@ def target(case: Case, chosen: _branch_choice.Chosen) -> Target | None:
     """None where the data has no answer; the rules say why."""
     if chosen.branch is None:
         return None
-    kept = _branch_choice.word_of(case.wish) == _branch_choice.KEEP
+    kept = _branch_choice.keeps(case.wish)
     flavour, why = _kept_flavour(case) if kept else _flavour(case, chosen.branch)
-    wanted = Target(chosen.branch, chosen.version, flavour, chosen.reason, why, kept, [])
+    version = chosen.version if kept else chosen.version or _lagging(case, chosen.branch, flavour)
+    wanted = Target(chosen.branch, version, flavour, chosen.reason, why, kept, [])
     if kept:
         return wanted
-    release = text(case.platform, "version")
-    found = case.data.driver_packages(case.manager, chosen.branch, str(flavour), release)
+    if case.source == DISTRO:
+        found = case.distro_packages(chosen.branch, str(flavour))
+    else:
+        found = case.data.driver_packages(case.manager, chosen.branch, str(flavour), text(case.platform, "version"))
     return wanted._replace(packages=[_package(item, str(wanted.pin)) for item in found])
+
+
+def _lagging(case: Case, branch: int, flavour: str | None) -> str | None:
+    """The version of a distribution's modules that are behind its libraries, which have to be of the same."""
+    lines = [line for line in case.distro_drivers if line.branch == branch] if case.source == DISTRO else []
+    newest = {line.flavour: line.newest for line in lines if line.newest}
+    own = newest.get(str(flavour))
+    return own if own and any(_versions.order(own) < _versions.order(other) for other in newest.values()) else None
 
 
 def _kept_flavour(case: Case) -> tuple[str | None, str]:
@@ -114,6 +126,9 @@ def version_to_be(case: Case, wanted: Target) -> str | None:
     before = case.installed
     if wanted.version or wanted.is_met_by(before):
         return wanted.version or before
+    if case.source == DISTRO:
+        own = case.distro_driver(wanted.branch, wanted.flavour)
+        return own.newest if own else None
     line = case.data.branch(wanted.branch)
     return line.newest if line else None
 
@@ -128,6 +143,7 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
     return _value(
         "reload" if (action, disruption) == ("reboot", "reload") else action,
         reason,
+        source=case.source,
         version=wanted.version,
         version_expected=version_to_be(case, wanted),
         branch=str(wanted.branch),
@@ -280,4 +296,16 @@ def driver_packages(case: Case) -> list[str]:
     """Installed packages that belong to the driver: all have its version, but for the one that pins a branch."""
     known = set(case.metapackages.values())
     known.update(filter(None, [text(case.driver, "on_disk")]))
-    return [name for name in sorted(case.packages) if case.package_version(name) in known or name.startswith(PINNING)]
+    beside = _beside(case) if text(case.driver, "installed_by") == DISTRO else set()
+    return [
+        name
+        for name in sorted(case.packages)
+        if case.package_version(name) in known or name in beside or name.startswith(PINNING)
+    ]
+
+
+def _beside(case: Case) -> set[str]:
+    """A distribution's packages that belong to its driver and have a version of their own."""
+    branches = {line.branch for line in case.distro_drivers}
+    packages = [item for branch in branches for name in FLAVOURS for item in case.distro_packages(branch, name)]
+    return {item.name for item in packages if not item.pinned}

@@ -25,7 +25,7 @@ def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.An
     """The modules are built on the host, for the kernel that runs and for the one that boots next."""
     installs = driver["action"] in INSTALLS
     boots = {**_kernels.boots(case), "ready": _is_ready(case, wanted)}
-    if wanted is None or wanted.kept or not case.wants_driver:
+    if wanted is None or wanted.kept or not case.wants_driver or not case.builds_modules:
         nothing: dict[str, list[str]] = {"headers": [], "tools": [], "missing": [], "build": []}
         return {"action": "none", **nothing, "boots": boots, "why": "no modules are built here"}
     releases = _kernels.releases(case)

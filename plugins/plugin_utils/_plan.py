@@ -13,11 +13,12 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
     _branch_choice,
     _compat,
     _cuda_plan,
+    _distribution,
     _driver_plan,
     _host_plan,
     _rules,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, Section, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PIN_FILE, REPO, Case, Section, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Planned
 
 
@@ -37,6 +38,7 @@ def plan(facts: Section, wishes: Section, compatibility: Section | None = None) 
         "kernel": planned.kernel,
         "services": planned.services,
         "repository": {"needed": _repository_needed(case, planned)},
+        "components": planned.components,
     }
     value["summary"] = _summary(value)
     return value
@@ -67,6 +69,7 @@ def _planned(case: Case) -> Planned:
         fabric=_host_plan.fabric(case, target, version),
         kernel=_host_plan.kernel(case, target, driver),
         services=_host_plan.services(case, target, driver),
+        components=_distribution.components(case),
     )
 
 
@@ -95,9 +98,10 @@ def _toolkit(case: Case) -> dict[str, t.Any]:
 def _repository_needed(case: Case, planned: Planned) -> bool:
     """Whether something is, or is to be, installed from NVIDIA's repository of drivers and CUDA after these wishes."""
     if case.wants_driver and not (planned.target and planned.target.kept):
-        with_driver = True
+        with_driver = case.source == REPO
     else:
-        with_driver = PIN_FILE in case.files and case.wish.get("state") != "absent"
+        ours = PIN_FILE in case.files and text(case.driver, "installed_by") != DISTRO
+        with_driver = ours and case.wish.get("state") != "absent"
     return with_driver or _cuda_plan.needs_the_repository(case, planned.cuda)
 
 

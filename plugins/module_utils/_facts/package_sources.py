@@ -62,8 +62,8 @@ def parse_stanzas(text: str) -> t.Iterator[Entry]:
         fields = _fields(stanza)
         if "deb" in fields.get("Types", "").split() and fields.get("Enabled", "yes").lower() not in OFF:
             options = {name: value for name, value in fields.items() if not name.startswith((*OWN_FIELDS, "X-"))}
-            parts = (fields.get(name, "").split() for name in ("Uris", "Suites", "Components"))
-            yield Entry(*parts, options)
+            uris, suites, components = (fields.get(name, "").split() for name in ("Uris", "Suites", "Components"))
+            yield Entry(uris, suites, components, options)
 
 
 def _fields(stanza: str) -> dict[str, str]:

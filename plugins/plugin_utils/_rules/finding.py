@@ -25,6 +25,7 @@ class Planned(t.NamedTuple):
     fabric: dict[str, t.Any]
     kernel: dict[str, t.Any]
     services: dict[str, t.Any]
+    components: dict[str, t.Any]
 
     @property
     def installs_driver(self) -> bool:

@@ -6,14 +6,23 @@
 from __future__ import annotations
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, flag, part, rows, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    PIN_FILE,
+    REPO,
+    Case,
+    flag,
+    part,
+    rows,
+    text,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
 KEEP_WORDS = "or leave it as it is with nvidia_driver_branch: keep"
 
 
 def foreign_driver(case: Case, planned: Planned) -> Findings:
-    """NVIDIA's packages beside a driver that came another way are two drivers in each other's files."""
+    """Packages beside a driver that came another way are two drivers in each other's files."""
     if not case.wants_driver or (planned.target and planned.target.kept):
         return
     on_disk, by = text(case.driver, "on_disk"), text(case.driver, "installed_by")
@@ -24,11 +33,22 @@ def foreign_driver(case: Case, planned: Planned) -> Findings:
         way_out = f"remove it the way it was installed (nvidia-uninstall, if by NVIDIA's .run file), {KEEP_WORDS}"
         reason = f"Driver {version} is installed, but not by a package{why}"
         yield refuse("foreign-driver", f"driver {version} without packages", "packages", way_out, reason)
-    elif by == "distro":
+    elif by == DISTRO and case.source == REPO:
         version = _driver_plan.there(case)
-        way_out = f"remove the distribution's packages of it first, {KEEP_WORDS}"
+        way_out = f"{_removal(case)}, stay with them (nvidia_driver_source: distro), {KEEP_WORDS}"
         reason = f"Driver {version} is installed from the distribution, and NVIDIA's packages do not go beside it{why}"
         yield refuse("distribution-driver", f"the distribution's driver {version}", "NVIDIA's", way_out, reason)
+    elif by == REPO and case.source == DISTRO:
+        version = _driver_plan.there(case)
+        way_out = f"{_removal(case)}, stay with them (nvidia_driver_source: repo), {KEEP_WORDS}"
+        reason = f"Driver {version} is installed from NVIDIA's repository, and the distribution's does not go beside it"
+        yield refuse("repository-driver", f"NVIDIA's driver {version}", "the distribution's", way_out, reason + why)
+
+
+def _removal(case: Case) -> str:
+    if PIN_FILE in case.files:
+        return "remove it first with nvidia_driver_state: absent"
+    return "remove its packages first"
 
 
 def held_packages(case: Case, planned: Planned) -> Findings:
