@@ -15,7 +15,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat import Libra
 
 # A toolkit's packages end with its version. cuda-compat is a driver's library, beside whatever toolkits there are.
 OF_A_TOOLKIT = re.compile(r"cuda-(?!compat-).*?-([0-9]+)-([0-9]+)(?:-config-common)?")
-OF_A_LIBRARY = re.compile(r"libcudnn[0-9]+(-dev|-headers)?-cuda-[0-9]+|libnccl(2|-dev)")
+OF_A_LIBRARY = re.compile(r"lib(cudnn)([0-9]+)(?:-dev|-headers)?-cuda-([0-9]+)|lib(nccl)(?:2|-dev)")
 COMMON = "-config-common"
 COMPONENTS = ("full", "toolkit", "runtime", "compiler")
 
@@ -33,7 +33,8 @@ def decide(case: Case) -> dict[str, t.Any]:
     value["steps"] = _cuda_runfiles.steps(case)
     value["missing"] = [*missing, *(version for version in _cuda_runfiles.versions(case) if not _folder(case, version))]
     value["libraries"] = [_spec(library) for library in libraries]
-    value["remove"] = _gone(case, unlisted(case)) if flag(case.cuda_wish, "remove_unlisted") else []
+    if flag(case.cuda_wish, "remove_unlisted"):
+        value["remove"] = sorted({*_gone(case, unlisted(case)), *_of_another_cuda(case)})
     chosen = text(case.cuda_wish, "default")
     value["default"] = _cuda_runfiles.folder(chosen) if chosen else None
     value["proofs"] = [_proof(case, version) for version in value["missing"] if _compiles(case, version)]
@@ -121,9 +122,8 @@ def _libraries(case: Case) -> list[Library]:
     cuda = major(case)
     if cuda is None:
         return []
-    level = components(case) if case.cuda_wish.get("state") != "absent" else "full"
     names = wanted_libraries(case)
-    return [line for name in names for line in case.data.cuda_libraries(case.manager, name, cuda, level)]
+    return [line for name in names for line in case.data.cuda_libraries(case.manager, name, cuda, components(case))]
 
 
 def _has(case: Case, library: Library) -> bool:
@@ -133,6 +133,19 @@ def _has(case: Case, library: Library) -> bool:
 
 def _spec(library: Library) -> str:
     return f"{library.name}={library.match}" if library.match else library.name
+
+
+def _installed_libraries(case: Case) -> list[tuple[str, str, int | None]]:
+    """Packages of cuDNN and NCCL, the name of the data's lines, and the CUDA in the package's name."""
+    found = ((name, OF_A_LIBRARY.fullmatch(name)) for name in sorted(case.packages))
+    return [(name, f"cudnn-{m[2]}" if m[1] else "nccl", int(m[3]) if m[1] else None) for name, m in found if m]
+
+
+def _of_another_cuda(case: Case) -> list[str]:
+    """cuDNN of an earlier wish, beside which that of this one is installed."""
+    mine = (major(case), None)
+    wished = wanted_libraries(case)
+    return [name for name, library, cuda in _installed_libraries(case) if library in wished and cuda not in mine]
 
 
 # What goes.
@@ -179,8 +192,9 @@ def _absent(case: Case) -> dict[str, t.Any]:
     """The toolkits and libraries that are wished for go, and nothing else."""
     listed = {*versions(case), *_cuda_runfiles.versions(case)}
     value = _empty()
-    libraries = {line.name for line in _libraries(case)} & set(case.packages)
-    value["remove"] = sorted({*_gone(case, listed), *libraries})
+    libraries = set(wanted_libraries(case))
+    found = {name for name, library, _ in _installed_libraries(case) if library in libraries}
+    value["remove"] = sorted({*_gone(case, listed), *found})
     files = [version for version in _cuda_runfiles.versions(case) if version not in installed(case)]
     value["folders"] = [_cuda_runfiles.folder(version) for version in files if _folder(case, version)]
     value["action"] = "absent" if value["remove"] or value["folders"] or _leads_to(case, listed) else "none"

@@ -99,8 +99,9 @@ Filler = Callable[[Tree, Package, Sources], None]
 
 
 def _filler(kind: str) -> Filler:
-    if kind.startswith("cuda-toolkit-"):
-        return lambda tree, package, _: _cuda_toolkit(tree, package, kind.removeprefix("cuda-toolkit-"))
+    name, _, release = kind.partition(" ")
+    if release:
+        return lambda tree, package, _: OF_CUDA[name](tree, package, release)
     if kind in LICENCES:
         return lambda tree, package, _: _modules(tree, package, LICENCES[kind])
     fillers: dict[str, Filler] = {
@@ -172,15 +173,39 @@ def _pinning(tree: Tree, package: Package, sources: Sources) -> None:
     tree.script("prerm", f"rm -f {target}")
 
 
-def _cuda_toolkit(tree: Tree, package: Package, release: str) -> None:
-    home = f"usr/local/cuda-{release}"
+def _cuda_home(release: str) -> str:
+    return f"usr/local/cuda-{release}"
+
+
+def _cuda_version(tree: Tree, package: Package, release: str) -> None:
     components = {"cuda": {"name": "CUDA SDK", "version": package.upstream}}
-    tree.text(f"{home}/version.json", json.dumps(components, indent=3) + "\n")
-    build = f"Cuda compilation tools, release {release}, V{package.upstream}"
-    tree.text(f"{home}/bin/nvcc", f"#!/bin/sh\necho 'nvcc: NVIDIA (R) Cuda compiler driver'\necho '{build}'\n", 0o755)
-    priority = release.replace(".", "")
+    tree.text(f"{_cuda_home(release)}/version.json", json.dumps(components, indent=3) + "\n")
+
+
+def _nvcc(tree: Tree, package: Package, release: str) -> None:
+    text = (FILES / "nvcc").read_text().replace("@RELEASE@", release).replace("@VERSION@", package.upstream)
+    tree.text(f"{_cuda_home(release)}/bin/nvcc", text, 0o755)
+
+
+def _cudart(tree: Tree, package: Package, release: str) -> None:
+    tree.text(f"{_cuda_home(release)}/targets/x86_64-linux/lib/README", STUB.format(package.name))
+    tree.link(f"{_cuda_home(release)}/lib64", "targets/x86_64-linux/lib")
+
+
+def _cuda_alternative(tree: Tree, package: Package, release: str) -> None:
+    home, priority = _cuda_home(release), release.replace(".", "")
     tree.script("postinst", f"update-alternatives --install /usr/local/cuda cuda /{home} {priority}")
     tree.script("prerm", f"update-alternatives --remove cuda /{home}")
+
+
+def _cuda_loader(tree: Tree, package: Package, release: str) -> None:
+    tree.text("etc/ld.so.conf.d/000_cuda.conf", "/usr/local/cuda/targets/x86_64-linux/lib\n")
+
+
+OF_CUDA: dict[str, Callable[[Tree, Package, str], None]] = {
+    "cuda-version": _cuda_version, "nvcc": _nvcc, "cudart": _cudart,
+    "cuda-alternative": _cuda_alternative, "cuda-loader": _cuda_loader,
+}  # fmt: skip
 
 
 def _ctk(tree: Tree, package: Package, sources: Sources) -> None:

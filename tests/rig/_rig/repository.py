@@ -43,6 +43,9 @@ def ensure_repositories() -> Path:
         with _keyring(signing_key) as home:
             for repository in packages.repositories(entries):
                 _fill(new, repository, sources, signing_key, home)
+        for path in entries["runfiles"]["paths"]:
+            (new / path).parent.mkdir(parents=True, exist_ok=True)
+            (new / path).write_bytes((PACKAGES / "files" / "runfile").read_bytes())
 
     return made_once(folder, make, "write the apt repositories")
 

@@ -158,11 +158,18 @@ CUDA = {
         ],
     ),
     "removed with its libraries": (
-        host(packages=packages("cuda-toolkit-13-0", "libcudnn9-cuda-13", "libcudnn9-dev-cuda-13", "libnccl2")),
+        host(packages=packages("cuda-toolkit-13-0", "libcudnn9-cuda-12", "libcudnn9-headers-cuda-13", "libnccl2")),
         {"state": "absent", "versions": ["13.0"], "cudnn": "9"},
         "absent",
         [],
-        ["cuda-toolkit-13-0", "libcudnn9-cuda-13", "libcudnn9-dev-cuda-13"],
+        ["cuda-toolkit-13-0", "libcudnn9-cuda-12", "libcudnn9-headers-cuda-13"],
+    ),
+    "cuDNN of a CUDA before": (
+        host(packages=packages("libcudnn9-cuda-12", "libcudnn9-cuda-13", "libcudnn9-dev-cuda-13", "libcudnn8-cuda-12")),
+        {"cudnn": "9", "default": "13.0", "remove_unlisted": True, "runfiles": [{**NEW, "version": "13.0"}]},
+        "install",
+        ["13.0"],
+        ["libcudnn9-cuda-12"],
     ),
     "a link to nothing is left": (
         host(cuda={"toolkits": [], "default": "/usr/local/cuda-13.0"}),
