@@ -151,6 +151,11 @@ def toolkits(case: Case, planned: Planned) -> Findings:
             yield _too_old(case, planned, "cuda-toolkit-needs-driver", f"what the CUDA toolkit {cuda} builds", cuda)
         elif verdict.ok is False:
             yield f"Driver {planned.version} cannot run what CUDA toolkit {cuda} builds: that needs {verdict.needed}."
+        elif verdict.ok and not verdict.full:
+            yield (
+                f"Driver {planned.version} runs what CUDA toolkit {cuda} builds by minor-version compatibility only:"
+                " not with every feature, and no code that it has to translate."
+            )
 
 
 def _too_old(case: Case, planned: Planned, rule: str, what: str, cuda: str) -> Refusal:

@@ -356,3 +356,9 @@ def test_a_folder_of_no_package_is_left_and_named() -> None:
     facts["cuda"]["toolkits"].append(toolkit("9.2"))
     warnings = plan(facts, {"cuda": {"remove_unlisted": True}})["warnings"]
     assert [words for words in warnings if words.startswith("/usr/local/cuda-9.2 is of no package")]
+
+
+@pytest.mark.parametrize("driver, said", [("580.95.05", False), ("535.261.03", True)])
+def test_a_driver_that_is_older_than_the_toolkit_runs_it_with_less(driver: str, said: bool) -> None:
+    warnings = plan(with_driver(driver), {"cuda": {"versions": ["12.8"]}})["warnings"]
+    assert any("by minor-version compatibility only" in words for words in warnings) is said
