@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _effect, _kernels, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, FLAVOURS, PIN_FILE, Case, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, FLAVOURS, PIN_FILE, REPO, Case, part, text
 
 # Drivers of the kernel's own that claim an NVIDIA card; ours can only take over after a reboot.
 RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")
@@ -264,7 +264,7 @@ def _disruption(case: Case, action: str) -> tuple[str, str | None]:
     held = rivals(case)
     if held:
         return "reboot", f"another driver of the kernel holds the card ({', '.join(held)})"
-    if action == "reboot" or (loaded and action == "change"):
+    if action == "reboot" or (loaded and action == "change") or _has_no_module(case):
         return _way(case, loaded)
     if loaded is None:
         return "load", "no driver is loaded yet"
@@ -272,9 +272,14 @@ def _disruption(case: Case, action: str) -> tuple[str, str | None]:
 
 
 def _way(case: Case, loaded: str | None) -> tuple[str, str]:
-    if text(case.driver, "on_disk") is None and _kernels.left_out(case):
+    if _has_no_module(case):
         return "reboot", f"nothing can be built for kernel {_kernels.left_out(case)}, which runs"
     return _effect.way(case, f"driver {loaded} is loaded")
+
+
+def _has_no_module(case: Case) -> bool:
+    """Whether the kernel that runs has none, and none can be built for it."""
+    return text(case.driver, "on_disk") is None and _kernels.left_out(case) is not None
 
 
 def rivals(case: Case) -> list[str]:
@@ -296,7 +301,7 @@ def driver_packages(case: Case) -> list[str]:
     """Installed packages that belong to the driver: all have its version, but for the one that pins a branch."""
     known = set(case.metapackages.values())
     known.update(filter(None, [text(case.driver, "on_disk")]))
-    beside = _beside(case) if text(case.driver, "installed_by") == DISTRO else set()
+    beside = _beside(case) if text(case.driver, "installed_by") != REPO else set()
     return [
         name
         for name in sorted(case.packages)

@@ -16,7 +16,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._branch_choice impor
     allowed,
     limits,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PREINSTALLED, Case, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PREINSTALLED, Case, flag, part, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.cards import are_mixed
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import (
     Finding,
@@ -205,7 +205,13 @@ def _kept_flavour(case: Case, planned: Planned) -> Findings:
 
 def _kept_parts(case: Case, planned: Planned) -> Findings:
     on_disk, libraries = text(case.driver, "on_disk"), text(case.driver, "userland")
-    if libraries is None:
+    looked = flag(part(case.facts, "sources", "modinfo"), "ok") is True
+    if looked and on_disk is None and text(case.driver, "loaded") is None:
+        running = text(part(case.platform, "kernel"), "running") or "that runs"
+        way_out = "install it anew the way it was installed, or boot a kernel that it has a module for"
+        reason = f"The driver is to stay, but it has no module for kernel {running}"
+        yield refuse("kept-driver-broken", f"libraries {libraries}", "a kernel module as well", way_out, reason)
+    elif libraries is None:
         yield f"The libraries of driver {on_disk}, which is kept, did not answer: whether they fit it is not known."
     elif on_disk and libraries != on_disk:
         found = f"module {on_disk}, libraries {libraries}"
