@@ -8,7 +8,15 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _effect, _kernels, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, FLAVOURS, PIN_FILE, REPO, Case, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    FLAVOURS,
+    PIN_FILE,
+    REPO,
+    Case,
+    part,
+    text,
+)
 
 # Drivers of the kernel's own that claim an NVIDIA card; ours can only take over after a reboot.
 RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")

@@ -81,8 +81,8 @@ def _start(host: Host, made: Made, network: str) -> None:
 def _write_files(folder: Path, host: Host) -> None:
     """What the host finds under /etc/kubegpu-rig; the scripts of node/ put it where it belongs."""
     prefix = host.address.rsplit(".", 1)[0]
-    sources = int(host.debian_sources)
-    write(folder / "host.env", f"RIG_ADDRESS={host.address}\nRIG_NETWORK_PREFIX={prefix}\nRIG_DEBIAN_SOURCES={sources}\n")
+    own = f"RIG_DEBIAN_SOURCES={int(host.debian_sources)}"
+    write(folder / "host.env", f"RIG_ADDRESS={host.address}\nRIG_NETWORK_PREFIX={prefix}\n{own}\n")
     write(folder / "hardware.ini", hardware_ini(host.card, host.gpus, host.name))
     write(folder / "kubeadm-flags.env", KUBELET_FLAGS.format(address=host.address))
     write(folder / "authorized_keys", (state() / "ssh" / "id.pub").read_text())
