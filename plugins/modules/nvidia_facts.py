@@ -379,8 +379,8 @@ ansible_facts:
         gpus:
           description:
             - GPUs that the running driver serves, by index. Empty where no driver answers.
-            - From NVML, of which the function is named below. Without it from the XML of C(nvidia-smi -q -x), which tells
-              the same but where said, and the CSV of C(nvidia-smi --query-gpu), which tells C(index), C(uuid),
+            - From NVML, of which the function is named below. Without it from the XML of C(nvidia-smi -q -x), which
+              tells the same but where said, and the CSV of C(nvidia-smi --query-gpu), which tells C(index), C(uuid),
               C(name), C(pci_address), C(serial), C(compute_capability), C(memory.total_mib) and C(mig.current) only.
             - A key is always there. V(null) is what the card has not or nobody could tell.
           returned: when O(gather_subset) asks for it
