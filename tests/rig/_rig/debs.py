@@ -106,7 +106,8 @@ def _filler(kind: str) -> Filler:
         return lambda tree, package, _: _modules(tree, package, LICENCES[kind])
     fillers: dict[str, Filler] = {
         "nvml": _nvml, "cuda": _cuda, "smi": _smi, "kernel-support": _kernel_support,
-        "pinning": _pinning, "ctk": _ctk, "runtime-hook": _runtime_hook,
+        "pinning": _pinning, "persistenced": _persistenced, "fabricmanager": _fabricmanager,
+        "headers": _headers, "ctk": _ctk, "runtime-hook": _runtime_hook,
     }  # fmt: skip
     return fillers[kind]
 
@@ -146,9 +147,18 @@ def _modules(tree: Tree, package: Package, licence: str) -> None:
     tree.copy("lib/modprobe.d/nvidia-simulated.conf", FILES / "simulated-module.conf")
     tree.text("usr/lib/modules-load.d/nvidia.conf", "nvidia\n")
     folder = '"/usr/lib/modules/$(uname -r)/updates/dkms"'
-    tree.script("postinst", f"install -D -m 644 -t {folder} /{source}/*.ko", "depmod")
+    tree.script(
+        "postinst", *_failing_build(package.upstream), f"install -D -m 644 -t {folder} /{source}/*.ko", "depmod"
+    )
     tree.script("prerm", *(f"rm -f /usr/lib/modules/*/updates/dkms/{name}.ko" for name in MODULES))
     tree.script("prerm", f"rmdir -p --ignore-fail-on-non-empty {folder}", "depmod")
+
+
+def _failing_build(version: str) -> list[str]:
+    """A test that wants DKMS to fail leaves a file; the log stays where DKMS leaves that of a build that failed."""
+    log = f"/var/lib/dkms/nvidia/{version}/build/make.log"
+    told = f"mkdir -p {Path(log).parent}; echo 'rig: this build was told to fail' >{log}; exit 10"
+    return [f"if [ -e /run/rig-dkms-fails ]; then {told}; fi", f"rm -rf {Path(log).parents[2]}"]
 
 
 def _module(path: Path, name: str, needs: str, version: str, licence: str) -> None:
@@ -171,6 +181,30 @@ def _pinning(tree: Tree, package: Package, sources: Sources) -> None:
     target = "/etc/apt/preferences.d/nvidia-driver-pinning"
     tree.script("postinst", f"ln -sf /usr/share/nvidia-driver-pinning/{branch} {target}")
     tree.script("prerm", f"rm -f {target}")
+
+
+def _persistenced(tree: Tree, package: Package, sources: Sources) -> None:
+    _service(tree, package, "nvidia-persistenced", "nvidia-persistenced.service")
+
+
+def _fabricmanager(tree: Tree, package: Package, sources: Sources) -> None:
+    _service(tree, package, "nv-fabricmanager", "nvidia-fabricmanager.service")
+
+
+def _service(tree: Tree, package: Package, program: str, unit: str) -> None:
+    """As NVIDIA packs its fabric manager: installing it starts nothing, removing it stops what runs."""
+    tree.text(f"usr/bin/{program}", (FILES / program).read_text().replace("@version@", package.upstream), 0o755)
+    tree.copy(f"usr/lib/systemd/system/{unit}", FILES / unit)
+    tree.script("postinst", "systemctl daemon-reload")
+    tree.script("prerm", f'[ "$1" != remove ] || systemctl disable --now {unit}')
+    tree.script("postrm", "systemctl daemon-reload")
+
+
+def _headers(tree: Tree, package: Package, sources: Sources) -> None:
+    """Where modules of a kernel are built, as far as anybody looks without building one."""
+    kernel = package.name.removeprefix("linux-headers-")
+    tree.text(f"usr/src/linux-headers-{kernel}/Makefile", f"# {STUB.format(package.name)}")
+    tree.link(f"usr/lib/modules/{kernel}/build", f"/usr/src/linux-headers-{kernel}")
 
 
 def _cuda_home(release: str) -> str:

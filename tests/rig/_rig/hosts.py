@@ -20,6 +20,7 @@ from _rig.image import host_key
 from _rig.kubeconfig import with_token
 from _rig.nvml import hardware_ini
 from _rig.podman import Container, containers, inside, remove, start_systemd
+from _rig.repository import ensure_signing_key
 from _rig.shell import RigError, attempt, last_words, run, say
 from _rig.state import state, write
 
@@ -86,6 +87,7 @@ def _write_files(folder: Path, host: Host) -> None:
     write(folder / "hardware.ini", hardware_ini(host.card, host.gpus, host.name))
     write(folder / "kubeadm-flags.env", KUBELET_FLAGS.format(address=host.address))
     write(folder / "authorized_keys", (state() / "ssh" / "id.pub").read_text())
+    write(folder / "system.asc", (ensure_signing_key() / "public.asc").read_text(), 0o644)
     write(folder / "ca.crt", (control_plane.pki() / "ca.crt").read_text(), 0o644)
     if host.os != "debian-12":
         write(folder / "os-release", _costume(host.os), 0o644)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ class Repository(NamedTuple):
     paths: list[str]  # below the served folder; all have the same packages
     key_name: str  # the file with the public key, seen from each path
     packages: list[Package]
+    origin: str = "NVIDIA"
 
 
 def table() -> dict[str, Any]:
@@ -53,6 +55,9 @@ def repositories(entries: dict[str, Any]) -> list[Repository]:
     rows, versions = entries["toolkit"]["package"], entries["toolkit"]["versions"]
     toolkit = [_package(row, version, "1") for version in versions for row in rows]
     found.append(Repository("container-toolkit", ["libnvidia-container/stable/deb/amd64"], "../../../gpgkey", toolkit))
+    own, version = entries["system"]["package"], entries["system"]["version"]
+    system = [_package(row, version, "1") for row in own]
+    found.append(Repository("system", ["system"], "key.asc", system, "Debian"))
     return found
 
 
@@ -64,6 +69,7 @@ def _driver_packages(family: dict[str, Any], driver: Driver) -> list[Package]:
 
 def _package(row: dict[str, Any], version: str, revision: str) -> Package:
     words = {"version": version, "branch": version.split(".")[0], "deb": f"{version}-{revision}"}
+    words["kernel"] = os.uname().release
     relations = {name: [item.format(**words) for item in row[name]] for name in RELATIONS if name in row}
     return Package(row["name"].format(**words), words["deb"], version, relations, tuple(row.get("content", ())))
 

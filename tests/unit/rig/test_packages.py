@@ -103,7 +103,7 @@ def test_index_and_control_file_say_the_same(tmp_path: Path) -> None:
 
 
 def test_release_names_every_index_with_its_sum() -> None:
-    text = release("cuda-debian", {"Packages": b"one", "Packages.gz": b"two"})
+    text = release(named("cuda-debian"), {"Packages": b"one", "Packages.gz": b"two"})
     assert f" {hashlib.sha256(b'one').hexdigest()} 3 Packages\n" in text
     assert text.count("\n ") == 2
 
