@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _effect, _kernels, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PREINSTALLED, Case, Section, flag, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, flag, part, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._driver_plan import Target
 
 # Actions of the driver's that bring packages.
@@ -72,7 +72,7 @@ def _kernel_words(case: Case, releases: list[str]) -> str:
 
 def services(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.Any]:
     """The driver's own services that are not as they should be. Those that its packages bring are started then."""
-    if wanted is None or not case.wants_driver or case.source == PREINSTALLED:
+    if wanted is None or wanted.kept or not case.wants_driver:
         return {"action": "none", "start": []}
     keys = ["persistenced", *(["fabric_manager"] if _switches(case) else [])]
     brings = driver["action"] in INSTALLS

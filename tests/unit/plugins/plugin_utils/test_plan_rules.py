@@ -738,6 +738,11 @@ SERVICES: dict[str, tuple[Facts, Wishes, list[str]]] = {
         wish(),
         [MANAGER_UNIT],
     ),
+    "of a driver that stays as it is": (
+        with_driver("580.178.04", driver={"persistenced": service(active=False)}),
+        wish("keep"),
+        [],
+    ),
     "no wish": (with_driver("580.178.04", driver={"persistenced": service(active=False)}), {}, []),
     "a wish for its absence": (with_driver("580.178.04", driver={"persistenced": service(active=False)}), ABSENT, []),
 }
