@@ -258,6 +258,12 @@ def test_what_is_there_is_proven_and_used(facts: Facts) -> None:
     assert value["driver"]["pin"] is None and value["components"]["missing"] == []
 
 
+def test_its_services_are_whose_it_is() -> None:
+    facts = with_driver("570.211.01", driver={"persistenced": {"present": True, "active": False, "enabled": False}})
+    assert plan(facts, preinstalled())["services"]["action"] == "none"
+    assert plan(facts, wish("570"))["services"]["action"] == "change"
+
+
 def test_it_is_loaded_at_most() -> None:
     facts = with_driver("570.211.01", driver={"loaded": None, "flavour": None})
     assert plan(facts, preinstalled())["driver"]["action"] == "load"
