@@ -51,6 +51,21 @@ def _removal(case: Case) -> str:
     return "remove its packages first"
 
 
+def loaded_from_elsewhere(case: Case, planned: Planned) -> Findings:
+    """A driver container brings its files itself; packages beside it would be a second driver under the loaded one."""
+    loaded = text(case.driver, "loaded")
+    if not (case.wants_driver and loaded) or case.installed or _driver_plan.driver_packages(case):
+        return
+    way_out = (
+        "if a driver container has loaded it, as the GPU Operator's does, take that off this host first"
+        " (label nvidia.com/gpu.deploy.driver=false on its node); then unload it or reboot the host"
+    )
+    reason = f"Driver {loaded} is loaded, but nothing of it is installed on this host"
+    yield refuse(
+        "loaded-from-elsewhere", f"driver {loaded}, loaded only", "a driver of this host's own", way_out, reason
+    )
+
+
 def held_packages(case: Case, planned: Planned) -> Findings:
     """A package manager does not change what somebody holds, and this collection does not undo it behind their back."""
     changed = _changed_packages(case, planned)
@@ -126,6 +141,7 @@ def fabric_manager_is_missing(case: Case, planned: Planned) -> Findings:
 
 RULES: tuple[Rule, ...] = (
     foreign_driver,
+    loaded_from_elsewhere,
     held_packages,
     users_of_the_gpu,
     daemons_of_the_driver,

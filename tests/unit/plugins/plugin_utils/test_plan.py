@@ -218,9 +218,9 @@ DRIVER = {
 
 
 def test_a_change_of_branch_lets_go_of_the_branch_before() -> None:
-    assert plan(with_driver("595.91.07"), wish("615"))["driver"]["remove"] == PINNING
-    assert plan(with_driver("595.91.07"), wish("595", version="595.104.02"))["driver"]["remove"] == []
-    assert plan(with_driver("570.211.01"), wish())["driver"]["remove"] == []
+    assert plan(with_driver("595.91.07"), wish("615"))["driver"]["obsolete"] == PINNING
+    assert plan(with_driver("595.91.07"), wish("595", version="595.104.02"))["driver"]["obsolete"] == []
+    assert plan(with_driver("570.211.01"), wish())["driver"]["obsolete"] == []
 
 
 @pytest.mark.parametrize("facts, wishes, action, disruption, packages", DRIVER.values(), ids=DRIVER.keys())

@@ -207,6 +207,12 @@ REFUSED: dict[str, tuple[Facts, Wishes, list[str], str]] = {
         ["downgrade"],
         "state: absent",
     ),
+    "loaded by a container": (
+        host(driver={"loaded": "580.95.05", "flavour": "open"}),
+        wish(),
+        ["loaded-from-elsewhere"],
+        "nvidia.com/gpu.deploy.driver=false",
+    ),
     "not by a package": (host(driver={"on_disk": "580.95.05"}), wish(), ["foreign-driver"], "nvidia-uninstall"),
     "by the .run file": (
         host(driver={"on_disk": "580.95.05", "installed_by": "runfile", "installed_by_evidence": "nvidia-uninstall"}),
