@@ -179,7 +179,7 @@ def _value(action: str, reason: str, **other: t.Any) -> dict[str, t.Any]:
 
 
 def _action(case: Case, wanted: Target) -> tuple[str, str]:
-    if _missing(case, wanted):
+    if missing(case, wanted):
         before = case.installed
         if before is None:
             return "install", f"no driver is installed; {wanted.words} is wanted"
@@ -240,7 +240,7 @@ def _agreement(case: Case) -> tuple[str, str]:
     return "none", f"driver {driver.get('loaded')} ({driver.get('flavour')}) is loaded and all its parts agree"
 
 
-def _missing(case: Case, wanted: Target) -> list[str]:
+def missing(case: Case, wanted: Target) -> list[str]:
     """Wanted packages that are not installed, or not in a wanted version."""
     return [
         package["name"]

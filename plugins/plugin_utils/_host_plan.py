@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _effect, _kernels, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, flag, part, text
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._driver_plan import Target
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._driver_plan import Target, missing
 
 # Actions of the driver's that bring packages.
 INSTALLS = ("install", "change")
@@ -31,15 +31,15 @@ def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.An
     releases = _kernels.releases(case)
     needs = [name for name in _kernels.without_headers(case) if installs or _kernels.module(case, name) is None]
     tools = case.data.build_packages(case.manager)
-    missing = [name for release in needs for name in case.data.header_packages(case.manager, release)]
+    lacking = [name for release in needs for name in case.data.header_packages(case.manager, release)]
     if installs and case.packages:
-        missing += [name for name in tools if name not in case.packages]
-    build = [] if installs else _unbuilt(case, wanted, tools)
+        lacking += [name for name in tools if name not in case.packages]
+    build = _unbuilt(case, wanted, tools)
     return {
-        "action": "install" if missing or build else "none",
+        "action": "install" if lacking or build else "none",
         "headers": _once(name for release in releases for name in case.data.header_packages(case.manager, release)),
         "tools": tools,
-        "missing": _once(missing),
+        "missing": _once(lacking),
         "build": build,
         "boots": boots,
         "why": _kernel_words(case, releases),
@@ -52,9 +52,14 @@ def _is_ready(case: Case, wanted: Target | None) -> bool:
 
 
 def _unbuilt(case: Case, wanted: Target, tools: list[str]) -> list[str]:
-    """The kernel that boots next, where it came after the driver and DKMS has built nothing for it."""
+    """The kernel that boots next, where DKMS has passed it over.
+
+    It does where that kernel came after the driver, and where one that is newer runs but is none of the host's own.
+    """
     release = _kernels.following(case)
-    if release in (None, _kernels.running(case)) or not wanted.is_met_by(text(case.driver, "on_disk")):
+    if release in (None, _kernels.running(case)):
+        return []
+    if missing(case, wanted) or not (_kernels.left_out(case) or wanted.is_met_by(text(case.driver, "on_disk"))):
         return []
     can = all(name in case.packages for name in tools)
     return [str(release)] if can and _kernels.module(case, str(release)) is None else []
