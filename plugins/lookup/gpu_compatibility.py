@@ -49,11 +49,10 @@ from ansible.plugins.lookup import LookupBase
 class _Loader(yaml.SafeLoader):
     """Days without quotes stay the texts that the data wants. Besides, ansible-core 2.16 cannot pass a day on."""
 
-
-_Loader.yaml_implicit_resolvers = {
-    first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+    yaml_implicit_resolvers: t.ClassVar = {
+        first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no types

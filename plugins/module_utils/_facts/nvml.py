@@ -110,7 +110,11 @@ def everything(nvml: t.Any) -> dict[str, t.Any]:
 
 def _system(nvml: t.Any, function: str) -> t.Callable[[], t.Any]:
     """A question about no GPU in particular, looked up when it is asked: an older binding may lack it."""
-    return lambda: getattr(nvml, function)()
+
+    def ask_it() -> t.Any:
+        return getattr(nvml, function)()
+
+    return ask_it
 
 
 def _gpu(nvml: t.Any, index: int, problems: Problems) -> dict[str, t.Any] | None:
