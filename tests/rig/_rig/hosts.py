@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -131,7 +132,16 @@ def _wait(host: Host, kubectl: Path) -> None:
 
 
 def _up(host: Host) -> bool:
-    return inside(host.name, "systemctl", "is-active", "ssh.service").strip() == "active"
+    return inside(host.name, "systemctl", "is-active", "ssh.service").strip() == "active" and _answers(host.address)
+
+
+def _answers(address: str) -> bool:
+    """From this machine, which may remember for some seconds who had the address before."""
+    try:
+        socket.create_connection((address, 22), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def unready(names: Iterable[str], kubectl: Path) -> set[str]:
