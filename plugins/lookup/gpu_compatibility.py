@@ -49,7 +49,7 @@ from ansible.plugins.lookup import LookupBase
 class _Loader(yaml.SafeLoader):
     """Days without quotes stay the texts that the data wants. Besides, ansible-core 2.16 cannot pass a day on."""
 
-    yaml_implicit_resolvers: t.ClassVar = {
+    yaml_implicit_resolvers = {
         first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
