@@ -193,7 +193,7 @@ def _absent(case: Case) -> dict[str, t.Any]:
     listed = {*versions(case), *_cuda_runfiles.versions(case)}
     value = _empty()
     libraries = set(wanted_libraries(case))
-    found = {name for name, library, _ in _installed_libraries(case) if library in libraries}
+    found = {name for name, library, _version in _installed_libraries(case) if library in libraries}
     value["remove"] = sorted({*_gone(case, listed), *found})
     files = [version for version in _cuda_runfiles.versions(case) if version not in installed(case)]
     value["folders"] = [_cuda_runfiles.folder(version) for version in files if _folder(case, version)]
