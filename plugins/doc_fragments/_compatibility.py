@@ -29,18 +29,26 @@ options:
         description:
           - C(platforms) by C(id) and C(version), with C(name), C(architectures), C(package_manager).
           - A line here does not teach the roles a new platform; they need files of variables for it as well.
+          - C(drivers) that a distribution has itself, by C(id), C(version), C(branch) and C(flavour), with [C(newest)].
+          - C(components) by C(id) and C(name), in which a distribution has them.
+          - C(kernels) by C(id) and C(version), with C(kernel), that a release of a distribution with signed modules
+            came with.
         type: dict
       packages:
         description:
           - What packages are called. C(from) and C(below) are branches of the driver; C({branch}), C({version}) and
             C({release}) in a C(name) are replaced.
-          - C(driver) by C(package_manager), C(flavour) and C(name), with C(pinned) (its version is the driver's),
-            [C(from)], [C(below)], [C(kind)], [C(releases)].
+          - C(driver) by [C(origin)] (V(repo), the default, or V(distro)), C(package_manager), C(flavour) and C(name),
+            with C(pinned) (its version is the driver's), [C(from)], [C(below)], [C(kind)], [C(releases)],
+            [C(platforms)].
           - C(modules) and C(defaults) by C(flavour), with [C(from)], [C(below)]. The first says which kernel modules a
             branch has, the second which are the default.
           - C(fabric) by C(package_manager) and C(name), with C(for) (V(nvswitch), V(nvlink5), V(imex)), C(pinned),
             [C(from)], [C(below)].
-          - C(headers), C(cuda) and C(toolkit) by C(package_manager) and C(name).
+          - C(headers), C(build) and C(toolkit) by C(package_manager) and C(name).
+          - C(cuda) by C(package_manager) and C(name), with C(for) (what C(cuda_components) may be).
+          - C(cuda_libraries) by C(package_manager) and C(name), with C(library) (V(cudnn-9), V(nccl)), C(for),
+            [C(match)] (a pattern that the package's version has to fit); C({major}) of CUDA is replaced in both.
         type: dict
       branches:
         description:

@@ -64,7 +64,7 @@ _value:
         - C(hosts), their number. C(decisions), the numbers of hosts by decision.
         - C(drivers), the numbers of hosts by loaded version, V(none) or V(not known).
         - C(models), with the numbers of C(hosts) and C(gpus) of each. A host with two models counts for each.
-        - C(disruptions), the numbers of hosts that a run would disturb, by V(load), V(unload), V(reboot).
+        - C(disruptions), the numbers of hosts that a run would disturb, by V(load), V(reload), V(unload), V(reboot).
         - C(with_warnings), the number of hosts with warnings.
       type: dict
     hosts:

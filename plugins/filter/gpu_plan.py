@@ -46,6 +46,14 @@ options:
             type: str
             choices: [present, absent]
             default: present
+          source:
+            description:
+              - Where the driver comes from. V(repo) is NVIDIA's repository, V(distro) the distribution's own packages,
+                of which there are few branches, and V(preinstalled) whoever has installed it already. The last is
+                judged as V(keep) in O(wishes.driver.branch) is, whatever branch is named, and nothing of it is changed.
+            type: str
+            choices: [repo, distro, preinstalled]
+            default: repo
           branch:
             description:
               - Branch of the driver, such as V(580). Any version of it will do, unless one is named.
@@ -76,6 +84,9 @@ options:
                 Without that no driver is installed under Secure Boot, unless one is loaded already.
             type: bool
             default: false
+          parameters:
+            description: Parameters of the kernel module C(nvidia), such as C(NVreg_NvLinkDisable), with their values.
+            type: dict
           flavour:
             description: Kernel modules. V(auto) is what NVIDIA recommends for the branch and the cards.
             type: str
@@ -199,13 +210,16 @@ _value:
     driver:
       description:
         - C(action) is V(none) only if the facts prove that nothing has to be done, else V(install), V(change) (another
-          driver is installed), V(load) (it is installed, not loaded), V(reboot) (another one is loaded) or V(absent).
+          driver is installed), V(load) (it is installed, not loaded), V(reload) and V(reboot) (another one is loaded,
+          or with other parameters) or V(absent).
+        - C(source) as wished for.
         - C(version) (V(null) is the newest of the branch in the repository), C(version_expected) (what that is likely
           to be, or what is there and will do), C(branch), C(branch_reason), C(flavour), C(flavour_reason).
         - C(packages) with C(name), C(kind), C(version_pin) and C(spec), C(pin) for the package manager (V(null) where
-          a driver is kept), C(remove) with names.
-        - C(disruption) is V(none), V(load), V(unload) or V(reboot), with C(disruption_reason). C(reason) is in words,
-          and C(reasons) are sentences for branch and flavour.
+          a driver is kept), C(remove) with names, C(obsolete) packages that hold the host at another branch, and
+          C(parameters) of the kernel module.
+        - C(disruption) is V(none), V(load), V(reload) (nobody uses a GPU), V(unload) or V(reboot), with
+          C(disruption_reason). C(reason) is in words, and C(reasons) are sentences for branch and flavour.
       type: dict
     cuda:
       description:
@@ -225,12 +239,23 @@ _value:
     fabric:
       description:
         - Whether a fabric manager is C(needed), for which C(kind) of switch (V(nvswitch), V(nvlink-bridge)), which
-          C(packages) bring it in the driver's version, and C(why). No role installs them yet.
+          C(packages) bring it in the driver's version, which of them are C(missing), and C(why).
       type: dict
     kernel:
       description:
-        - Packages with the C(headers) of the kernel that runs and of the one that boots next, those of them that are
-          C(missing) as far as facts tell, and C(why). No role installs them yet.
+        - Packages with the C(headers) of the kernel that runs and of the one that boots next, the C(tools) that build
+          with them, those of both that are C(missing), kernels that the driver has yet to C(build) a module for, and
+          C(why).
+        - C(boots) tells the C(release) that boots next, the C(version) of its module and whether that is C(ready).
+      type: dict
+    services:
+      description: Units of the driver's own services that have to C(start), now and at each boot.
+      type: dict
+    components:
+      description:
+        - With V(distro) in O(wishes.driver.source) the C(needed) components of the distribution, and what is C(missing)
+          of them in the host's own package sources, as entries with C(uri), C(suite), C(components) and C(options).
+          V(null) where that cannot be told, which is refused.
       type: dict
     repository:
       description: C(needed) tells whether anything on the host comes from NVIDIA's repository of drivers and CUDA.

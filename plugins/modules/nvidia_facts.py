@@ -40,6 +40,7 @@ options:
       - driver
       - cuda
       - packages
+      - package_sources
       - container
       - kubelet
       - files
@@ -172,6 +173,11 @@ ansible_facts:
                 headers:
                   description: Whether what modules are built with is there, in C(build) of its modules,
                     or in C(linux-headers-*) or C(kernels) of C(/usr/src).
+                  type: bool
+                  sample: true
+                  returned: always
+                bootable:
+                  description: Whether the kernel itself is in C(/boot), where a boot loader finds it.
                   type: bool
                   sample: true
                   returned: always
@@ -1093,6 +1099,11 @@ ansible_facts:
                     asked.
                   type: bool
                   returned: always
+                enabled:
+                  description: Whether the service starts at boot; V(null) where systemd cannot be asked or
+                    has no such unit.
+                  type: bool
+                  returned: always
             fabric_manager:
               description: The fabric manager C(nv-fabricmanager).
               returned: always
@@ -1112,6 +1123,11 @@ ansible_facts:
                     asked.
                   type: bool
                   returned: always
+                enabled:
+                  description: Whether the service starts at boot; V(null) where systemd cannot be asked or
+                    has no such unit.
+                  type: bool
+                  returned: always
             imex:
               description: The IMEX service C(nvidia-imex).
               returned: always
@@ -1129,6 +1145,11 @@ ansible_facts:
                 active:
                   description: Whether systemd has the service running; V(null) where systemd cannot be
                     asked.
+                  type: bool
+                  returned: always
+                enabled:
+                  description: Whether the service starts at boot; V(null) where systemd cannot be asked or
+                    has no such unit.
                   type: bool
                   returned: always
         cuda:
@@ -1161,6 +1182,12 @@ ansible_facts:
                   description: Version as C(version.json) or C(version.txt) has it.
                   type: str
                   sample: 13.0.2
+                  returned: always
+                patches:
+                  description: Patches that C(version.txt) names. Since CUDA 10.1 there are none, but new releases.
+                  type: list
+                  elements: str
+                  sample: [9.2.148.1]
                   returned: always
                 path:
                   description: The folder.
@@ -1215,6 +1242,54 @@ ansible_facts:
               version: 580.95.05-1
               held: false
               origin: NVIDIA
+        package_sources:
+          description:
+            - Where apt gets packages from, a row for each address and suite, as C(/etc/apt/sources.list)
+              and the files of C(/etc/apt/sources.list.d) say in either format; V(null) where there is no
+              apt, or where a file could not be read. Entries for source packages, and those that are
+              switched off, are left out.
+          returned: when O(gather_subset) asks for it
+          type: list
+          elements: dict
+          contains:
+            file:
+              description: The file that says so.
+              type: str
+              sample: /etc/apt/sources.list.d/debian.sources
+              returned: always
+            uri:
+              description: The address, without credentials.
+              type: str
+              sample: http://deb.debian.org/debian
+              returned: always
+            suite:
+              description: The suite, or a path that ends with a slash.
+              type: str
+              sample: bookworm-updates
+              returned: always
+            components:
+              description: The components.
+              type: list
+              elements: str
+              sample: [main, contrib]
+              returned: always
+            options:
+              description: All other fields, by the names that they have in stanzas.
+              type: dict
+              sample:
+                Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+              returned: always
+            origin:
+              description: C(Origin) of the repository's Release file, else its C(Label); V(null) as long as
+                apt has not read its lists.
+              type: str
+              sample: Debian
+              returned: always
+            obstacle:
+              description: Why the entry could not be written again from this row, V(null) where it could.
+              type: str
+              sample: its address has credentials in it
+              returned: always
         container:
           description: Container runtimes and NVIDIA's container toolkit.
           returned: when O(gather_subset) asks for it
@@ -1547,7 +1622,8 @@ ansible_facts:
               C(nvidia_smi): its XML and CSV formats. C(proc_gpus): C(/proc/driver/nvidia/gpus).
               C(cuda_limit): libnvidia-ml. C(proc): C(/proc/driver/nvidia/version). C(libraries): file
               names of libnvidia-ml. C(modinfo), C(packages), C(containerd), C(docker), C(crio), C(toolkit),
-              C(kubelet): the programs of these names and their files. C(modinfo_next_boot): C(modinfo) for the
+              C(kubelet): the programs of these names and their files. C(package_sources):
+              apt''s files. C(modinfo_next_boot): C(modinfo) for the
               kernel that boots next. C(systemd): C(systemctl show). C(persistenced), C(fabric_manager),
               C(imex): these programs. C(modules), C(parameters), C(holders): the kernel''s files. C(runfile):
               the log of NVIDIA''s installer. C(origins): C(apt-cache), or rpm itself. C(holds): the lists of

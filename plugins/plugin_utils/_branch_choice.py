@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PREINSTALLED, Case, Section, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers import reach
 
 NEWEST, NEEDED, KEEP = "newest", "needed", "keep"
@@ -21,7 +21,7 @@ TYPE_WORDS = {"LTSB": "long-term support", "PB": "production", "NFB": "new featu
 
 
 class Limit(t.NamedTuple):
-    """What rules branches out. `kind`: card, cuda, flavour or installed. `words` say why, `source` where."""
+    """What rules branches out. `kind`: card, cuda, flavour, distro or installed. `words` say why, `source` where."""
 
     kind: str
     words: str
@@ -44,9 +44,14 @@ def word_of(wish: Section) -> str | None:
     return branch if branch in WORDS else None
 
 
+def keeps(wish: Section) -> bool:
+    """Whether the driver that is there is to stay, so that no branch is to be chosen."""
+    return word_of(wish) == KEEP or text(wish, "source") == PREINSTALLED
+
+
 def choose(case: Case) -> Chosen:
     word = word_of(case.wish)
-    if word == KEEP:
+    if keeps(case.wish):
         version = case.installed
         branch = _versions.branch_of(version) if version else None
         return Chosen(branch, version, f"driver {version} is installed and stays", [])
@@ -104,7 +109,29 @@ def ended(case: Case, branch: int) -> bool:
 
 def limits(case: Case) -> list[Limit]:
     """What can be given up most easily comes last."""
-    return [*flavour_limits(case), *card_limits(case), *cuda_limits(case), *installed_limits(case)]
+    return [
+        *flavour_limits(case),
+        *card_limits(case),
+        *cuda_limits(case),
+        *distro_limits(case),
+        *installed_limits(case),
+    ]
+
+
+def distro_limits(case: Case) -> list[Limit]:
+    """A distribution has few branches, and not always both flavours of them."""
+    if case.source != DISTRO:
+        return []
+    only = flavour_of_cards(case) or text(case.wish, "flavour")
+    lines = [line for line in case.distro_drivers if only in (None, "auto", line.flavour)]
+    branches = {line.branch for line in lines}
+    source = lines[0].source if lines else None
+    return [Limit("distro", distro_words(case), source, branches.__contains__)]
+
+
+def distro_words(case: Case) -> str:
+    names = ", ".join(str(branch) for branch in sorted({line.branch for line in case.distro_drivers}))
+    return f"{text(case.platform, 'name') or 'this distribution'} has only branch {names or 'none'} itself"
 
 
 def card_limits(case: Case) -> list[Limit]:

@@ -9,6 +9,7 @@ Anything may be missing in facts, and null there is unknown; the questions here 
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 from collections.abc import Mapping
 from functools import cached_property
@@ -17,9 +18,14 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat, _ver
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import is_card
 
 Section = Mapping[str, t.Any]
+FLAVOURS = ("open", "proprietary")
 
 # A role that finds this file on a host has installed the driver there; see roles/nvidia_driver/vars/main.yml.
 PIN_FILE = "/etc/apt/preferences.d/kubegpu-nvidia-driver"
+# What the role writes of the distribution's own packages; see roles/nvidia_driver/vars/package_manager/apt.yml.
+COMPONENTS_FILE = "/etc/apt/sources.list.d/kubegpu-components.sources"
+# Where a driver can come from: NVIDIA's repository, the distribution, or whoever has installed it already.
+REPO, DISTRO, PREINSTALLED = "repo", "distro", "preinstalled"
 # The kernel's driver of devices that are handed on to virtual machines.
 PASSED_ON = "vfio-pci"
 
@@ -92,13 +98,21 @@ class Case:
         return bool(self.wish) and self.wish.get("state", "present") == "present"
 
     @property
+    def source(self) -> str:
+        """Where the driver is to come from."""
+        return text(self.wish, "source") or REPO
+
+    @property
     def wants_toolkit(self) -> bool:
         return self.wishes.get("toolkit") is not None and self.toolkit_wish.get("state", "present") == "present"
 
     @cached_property
     def toolkits(self) -> list[str]:
-        """Versions of CUDA that are to be installed."""
-        return texts(self.cuda_wish, "versions") if self.cuda_wish.get("state", "present") == "present" else []
+        """Versions of CUDA that are to be installed, from packages or from NVIDIA's runfiles."""
+        if self.cuda_wish.get("state", "present") != "present":
+            return []
+        files = [text(runfile, "version") for runfile in rows(self.cuda_wish, "runfiles")]
+        return [*texts(self.cuda_wish, "versions"), *(version for version in files if version)]
 
     @cached_property
     def images(self) -> list[str]:
@@ -126,11 +140,50 @@ class Case:
         names = {
             package.name
             for branch in self.data.branches()
-            for flavour in ("open", "proprietary")
+            for flavour in FLAVOURS
             for package in self.data.driver_packages(self.manager, branch, flavour, release)
             if package.pinned
         }
+        names |= self._distro_modules
         return {name: str(self.package_version(name)) for name in sorted(names) if name in self.packages}
+
+    @property
+    def _distro_modules(self) -> set[str]:
+        """The distribution's packages that stand for a driver: those that the other flavour does not have."""
+        found: set[str] = set()
+        for branch in {line.branch for line in self.distro_drivers}:
+            packages = [self.distro_packages(branch, name) for name in FLAVOURS]
+            names = [{package.name for package in items if package.pinned} for items in packages]
+            found |= names[0] ^ names[1]
+        return found
+
+    @cached_property
+    def distro_drivers(self) -> list[_compat.DistroDriver]:
+        """What the distribution has itself."""
+        return self.data.distro_drivers(self.line) if self.line else []
+
+    def distro_driver(self, branch: int, flavour: str | None) -> _compat.DistroDriver | None:
+        lines = [line for line in self.distro_drivers if line.branch == branch]
+        return next((line for line in lines if line.flavour == flavour), None)
+
+    def distro_packages(self, branch: int, flavour: str) -> list[_compat.Package]:
+        return self.data.distro_packages(self.line, branch, flavour, self.kernel_flavour) if self.line else []
+
+    @property
+    def builds_modules(self) -> bool:
+        """Whether the modules are built on the host; Ubuntu's own come built and signed."""
+        return self.source != DISTRO or not self.line or self.data.first_kernel(self.line) is None
+
+    @cached_property
+    def kernel_flavour(self) -> str | None:
+        """What Ubuntu calls the kernel that runs in the names of its packages: generic, generic-hwe-24.04, aws."""
+        first = self.data.first_kernel(self.line) if self.line else None
+        running = text(part(self.platform, "kernel"), "running") or ""
+        found = re.match(r"(\d+\.\d+)\.\d+-\d+-([a-z][a-z0-9-]*)$", running)
+        if not first or not found or not self.line:
+            return None
+        later = found[1] != first and found[2] in ("generic", "lowlatency")
+        return f"{found[2]}-hwe-{self.line['version']}" if later else found[2]
 
     @cached_property
     def installed(self) -> str | None:
@@ -139,7 +192,7 @@ class Case:
         return next((version for version in known if version), None)
 
     @cached_property
-    def line(self) -> Section | None:
+    def line(self) -> _compat.Line | None:
         """The data's line of this distribution."""
         return self.data.platform(text(self.platform, "id"), text(self.platform, "version"))
 

@@ -19,14 +19,16 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers impo
     Change,
     Choice,
     Cuda,
+    DistroDriver,
     KnownBad,
+    Library,
     Package,
     Runtime,
     Verdict,
     minor,
     reach,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_data import CompatError
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_data import CompatError, Line
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_drivers import Drivers
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_software import Software
 
@@ -39,7 +41,10 @@ __all__ = [
     "CompatError",
     "Cuda",
     "Data",
+    "DistroDriver",
     "KnownBad",
+    "Library",
+    "Line",
     "Package",
     "Runtime",
     "Verdict",

@@ -25,6 +25,22 @@ class Package(t.NamedTuple):
     kind: str = "package"
 
 
+class Library(t.NamedTuple):
+    """A package of cuDNN or NCCL. `match`: what its version has to be, as a pattern; None where any will do."""
+
+    name: str
+    match: str | None
+
+
+class DistroDriver(t.NamedTuple):
+    """A branch and flavour of the driver that a distribution has itself. `newest` is the newest version seen of it."""
+
+    branch: int
+    flavour: str
+    newest: str | None
+    source: str
+
+
 class Choice(t.NamedTuple):
     """What the data says, and where it says so."""
 

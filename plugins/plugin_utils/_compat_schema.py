@@ -88,12 +88,26 @@ FILES: dict[str, dict[str, Table]] = {
                 "package_manager": "apt|dnf",
             },
         ),
+        "drivers": Table(
+            ("id", "version", "branch", "flavour"),
+            {
+                "id": "text",
+                "version": "version",
+                "branch": "number",
+                "flavour": "open|proprietary",
+                "newest": "version?",
+            },
+        ),
+        "components": Table(("id", "name"), {"id": "text", "name": "text"}),
+        "kernels": Table(("id", "version"), {"id": "text", "version": "version", "kernel": "version"}),
     },
     "packages": {
         "driver": Table(
-            ("package_manager", "flavour", "name"),
+            ("origin", "package_manager", "flavour", "name"),
             {
                 **PACKAGE,
+                "origin": "repo|distro?",
+                "platforms": "texts?",
                 **BRANCHES,
                 "flavour": "open|proprietary",
                 "pinned": "flag",
@@ -105,7 +119,11 @@ FILES: dict[str, dict[str, Table]] = {
         "defaults": Table(("flavour",), {**BRANCHES, "flavour": "open|proprietary"}),
         "fabric": Table(("package_manager", "name"), {**PACKAGE, **BRANCHES, "for": "texts", "pinned": "flag"}),
         "headers": Table(("package_manager", "name"), PACKAGE),
-        "cuda": Table(("package_manager", "name"), PACKAGE),
+        "build": Table(("package_manager", "name"), PACKAGE),
+        "cuda": Table(("package_manager", "name"), {**PACKAGE, "for": "texts"}),
+        "cuda_libraries": Table(
+            ("package_manager", "name"), {**PACKAGE, "library": "cudnn-9|nccl", "for": "texts", "match": "text?"}
+        ),
         "toolkit": Table(("package_manager", "name"), PACKAGE),
     },
     "branches": {
@@ -171,6 +189,7 @@ REFERENCES = (
     ("architectures", "architectures", "last_branch", ("branches", "branches", "branch")),
     ("architectures", "architectures", "first_branch", ("branches", "branches", "branch")),
     ("architectures", "device_ids", "architecture", ("architectures", "architectures", "name")),
+    ("platforms", "drivers", "branch", ("branches", "branches", "branch")),
     ("architectures", "capabilities", "architecture", ("architectures", "architectures", "name")),
 )
 

@@ -11,7 +11,9 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers import (
     Change,
     Choice,
+    DistroDriver,
     KnownBad,
+    Library,
     Package,
     Runtime,
     last_day,
@@ -36,9 +38,36 @@ class Software(Lines):
         return None
 
     def driver_packages(self, manager: str, branch: int, flavour: str, release: str | None = None) -> list[Package]:
-        """`release` is the version of an Enterprise Linux, such as 9.4; apt needs none."""
+        """Those of NVIDIA's repository. `release` is an Enterprise Linux's version, such as 9.4; apt needs none."""
         lines = self._packages("driver", manager, branch, release)
-        return [_package(line, branch=branch) for line in lines if line["flavour"] == flavour]
+        return [_package(line, branch=branch) for line in lines if line["flavour"] == flavour and not _of_distro(line)]
+
+    def distro_packages(self, platform: Line, branch: int, flavour: str, kernel: str | None) -> list[Package]:
+        """Those of a distribution, a line of `platforms`. `kernel`: the flavour of its kernel, where it has several."""
+        lines = self._packages("driver", platform["package_manager"], branch, platform["version"])
+        return [
+            _package(line, branch=branch, kernel=kernel)
+            for line in lines
+            if line["flavour"] == flavour and _of_distro(line) and platform["id"] in (line.get("platforms") or [])
+        ]
+
+    def distro_drivers(self, platform: Line) -> list[DistroDriver]:
+        """What a distribution has of NVIDIA's driver, the newest branch first."""
+        lines = [line for line in self._lines("platforms", "drivers") if _same_release(line, platform)]
+        lines.sort(key=lambda line: int(line["branch"]), reverse=True)
+        return [
+            DistroDriver(line["branch"], line["flavour"], line.get("newest"), self._source("platforms", line))
+            for line in lines
+        ]
+
+    def components(self, platform: Line) -> list[str]:
+        """Components that a distribution has its driver in."""
+        return [line["name"] for line in self._lines("platforms", "components") if line["id"] == platform["id"]]
+
+    def first_kernel(self, platform: Line) -> str | None:
+        """The kernel that a release came with, where packages for a later one are called otherwise."""
+        lines = [line for line in self._lines("platforms", "kernels") if _same_release(line, platform)]
+        return lines[0]["kernel"] if lines else None
 
     def fabric_packages(self, manager: str, branch: int, purpose: str) -> list[Package]:
         """`purpose` is nvswitch, nvlink5 or imex."""
@@ -49,9 +78,23 @@ class Software(Lines):
         """What modules for this kernel are built against."""
         return [_package(line, release=kernel).name for line in self._packages("headers", manager)]
 
-    def cuda_packages(self, manager: str, version: str) -> list[str]:
-        """Packages of one toolkit: 13.0 is cuda-toolkit-13-0."""
-        return [_package(line, version=version.replace(".", "-")).name for line in self._packages("cuda", manager)]
+    def build_packages(self, manager: str) -> list[str]:
+        """What builds modules on a host, besides headers."""
+        return [line["name"] for line in self._packages("build", manager)]
+
+    def cuda_packages(self, manager: str, version: str, components: str = "full") -> list[str]:
+        """Packages of one toolkit: all of 13.0 is cuda-toolkit-13-0."""
+        lines = [line for line in self._packages("cuda", manager) if components in line["for"]]
+        return [_package(line, version=version.replace(".", "-")).name for line in lines]
+
+    def cuda_libraries(self, manager: str, library: str, major: int, components: str = "full") -> list[Library]:
+        """`library` is cudnn-9 or nccl; who only runs programs needs no headers of it."""
+        lines = [line for line in self._packages("cuda_libraries", manager) if line["library"] == library]
+        return [
+            Library(line["name"].format(major=major), (line.get("match") or "").format(major=major) or None)
+            for line in lines
+            if components in line["for"]
+        ]
 
     def toolkit_packages(self, manager: str) -> list[str]:
         return [line["name"] for line in self._packages("toolkit", manager)]
@@ -132,6 +175,14 @@ def _package(line: Line, **values: t.Any) -> Package:
         known = ", ".join(f"{{{key}}}" for key in values)
         raise unusable(f"the name {line['name']} of a package has other braces", f"{known} or none") from None
     return Package(name, bool(line.get("pinned")), line.get("kind") or "package")
+
+
+def _of_distro(line: Line) -> bool:
+    return line.get("origin") == "distro"
+
+
+def _same_release(line: Line, platform: Line) -> bool:
+    return (line["id"], line["version"]) == (platform["id"], platform["version"])
 
 
 def _serves(line: Line, branch: int) -> bool:

@@ -5,28 +5,62 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Card, Case, part, rows, text, texts
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_runfiles, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Card, Case, flag, part, rows, text, texts
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat import Library
+
+# A toolkit's packages end with its version. cuda-compat is a driver's library, beside whatever toolkits there are.
+OF_A_TOOLKIT = re.compile(r"cuda-(?!compat-).*?-([0-9]+)-([0-9]+)(?:-config-common)?")
+OF_A_LIBRARY = re.compile(r"lib(cudnn)([0-9]+)(?:-dev|-headers)?-cuda-([0-9]+)|lib(nccl)(?:2|-dev)")
+COMMON = "-config-common"
+COMPONENTS = ("full", "toolkit", "runtime", "compiler")
 
 
 def decide(case: Case) -> dict[str, t.Any]:
     """Toolkits side by side. Installed is what the package database and the folder of the toolkit both say."""
-    wish = case.cuda_wish
-    wished = texts(wish, "versions")
-    cuda = part(case.facts, "cuda")
-    if wish.get("state") == "absent":
-        return _absent(case, wished)
-    found = there(case)
-    packages = {version: case.data.cuda_packages(case.manager, version) for version in wished}
-    missing = [v for v in wished if v not in found or any(name not in case.packages for name in packages[v])]
-    chosen = text(wish, "default")
-    default = _path(chosen) if chosen else None
-    relink = default is not None and cuda.get("default") != default
-    value = _value("install" if missing else "default" if relink else "none")
-    value.update(packages=[name for version in wished for name in packages[version]], missing=missing, default=default)
+    if case.cuda_wish.get("state") == "absent":
+        return _absent(case)
+    value = _empty()
+    missing = [version for version in versions(case) if not _met(case, version)]
+    libraries = [library for library in _libraries(case) if not _has(case, library)]
+    if missing or libraries:
+        names = [name for version in versions(case) for name in _packages(case, version)]
+        value["packages"] = [*names, *(_spec(library) for library in _libraries(case))]
+    value["steps"] = _cuda_runfiles.steps(case)
+    value["missing"] = [*missing, *(version for version in _cuda_runfiles.versions(case) if not _folder(case, version))]
+    value["libraries"] = [_spec(library) for library in libraries]
+    if flag(case.cuda_wish, "remove_unlisted"):
+        value["remove"] = sorted({*_gone(case, unlisted(case)), *_of_another_cuda(case)})
+    chosen = text(case.cuda_wish, "default")
+    value["default"] = _cuda_runfiles.folder(chosen) if chosen else None
+    value["proofs"] = [_proof(case, version) for version in value["missing"] if _compiles(case, version)]
+    value["action"] = _action(case, value)
     return value
+
+
+def _empty() -> dict[str, t.Any]:
+    lists: dict[str, t.Any] = {
+        name: [] for name in ("packages", "steps", "missing", "libraries", "proofs", "remove", "folders")
+    }
+    return {"action": "none", "default": None, **lists}
+
+
+def _action(case: Case, value: dict[str, t.Any]) -> str:
+    if value["packages"] or value["steps"]:
+        return "install"
+    if value["remove"]:
+        return "remove"
+    linked = part(case.facts, "cuda").get("default")
+    return "default" if value["default"] not in (None, linked) else "none"
+
+
+def versions(case: Case) -> list[str]:
+    """Toolkits that are to come from packages."""
+    return texts(case.cuda_wish, "versions")
 
 
 def there(case: Case) -> list[str]:
@@ -34,22 +68,162 @@ def there(case: Case) -> list[str]:
     return [str(toolkit["version"]) for toolkit in rows(part(case.facts, "cuda"), "toolkits") if toolkit.get("version")]
 
 
-def _value(action: str) -> dict[str, t.Any]:
-    return {"action": action, "packages": [], "missing": [], "default": None, "remove": [], "remove_default": False}
+def _folder(case: Case, version: str) -> bool:
+    return version in there(case)
 
 
-def _path(version: str) -> str:
-    return f"/usr/local/cuda-{version}"
+def components(case: Case) -> str:
+    return text(case.cuda_wish, "components") or "full"
 
 
-def _absent(case: Case, wished: list[str]) -> dict[str, t.Any]:
-    """All packages of a toolkit end with its version; one that serves several toolkits does not."""
-    ends = tuple(f"-{version.replace('.', '-')}" for version in wished)
-    gone = [name for name in sorted(case.packages) if ends and name.endswith(ends)]
-    remove_default = part(case.facts, "cuda").get("default") in [_path(version) for version in wished]
-    value = _value("absent" if gone or remove_default else "none")
-    value.update(remove=gone, remove_default=remove_default)
+def _packages(case: Case, version: str) -> list[str]:
+    return case.data.cuda_packages(case.manager, version, components(case))
+
+
+def _met(case: Case, version: str) -> bool:
+    """Libraries alone make no folder that says what it is."""
+    proven = components(case) == "runtime" or _folder(case, version)
+    return proven and all(name in case.packages for name in _packages(case, version))
+
+
+# What is proven after an installation.
+
+
+def _compiles(case: Case, version: str) -> bool:
+    return version in _cuda_runfiles.versions(case) or components(case) != "runtime"
+
+
+def _proof(case: Case, version: str) -> dict[str, t.Any]:
+    """`run`: whether a program of this toolkit can run here now."""
+    loaded = text(case.driver, "loaded")
+    verdict = case.data.cuda_runs_on(loaded, version) if loaded else None
+    run = bool(rows(case.facts, "gpus")) and bool(verdict and verdict.ok)
+    return {"version": version, "path": _cuda_runfiles.folder(version), "run": run}
+
+
+# Libraries beside the toolkits.
+
+
+def major(case: Case) -> int | None:
+    """The CUDA that libraries are for: that of the default toolkit, else the newest."""
+    chosen = text(case.cuda_wish, "default")
+    listed = [*versions(case), *_cuda_runfiles.versions(case)]
+    known = [found[0] for found in map(_versions.minor, [chosen] if chosen else listed) if found]
+    return max(known, default=None)
+
+
+def wanted_libraries(case: Case) -> list[str]:
+    """Names of the data's lines."""
+    cudnn = text(case.cuda_wish, "cudnn")
+    return [*([f"cudnn-{cudnn}"] if cudnn else []), *(["nccl"] if flag(case.cuda_wish, "nccl") else [])]
+
+
+def _libraries(case: Case) -> list[Library]:
+    cuda = major(case)
+    if cuda is None:
+        return []
+    names = wanted_libraries(case)
+    return [line for name in names for line in case.data.cuda_libraries(case.manager, name, cuda, components(case))]
+
+
+def _has(case: Case, library: Library) -> bool:
+    version = str(case.packages.get(library.name, {}).get("version", ""))
+    return bool(version) and fnmatch.fnmatchcase(version, library.match or "*")
+
+
+def _spec(library: Library) -> str:
+    return f"{library.name}={library.match}" if library.match else library.name
+
+
+def _installed_libraries(case: Case) -> list[tuple[str, str, int | None]]:
+    """Packages of cuDNN and NCCL, the name of the data's lines, and the CUDA in the package's name."""
+    found = ((name, OF_A_LIBRARY.fullmatch(name)) for name in sorted(case.packages))
+    return [(name, f"cudnn-{m[2]}" if m[1] else "nccl", int(m[3]) if m[1] else None) for name, m in found if m]
+
+
+def _of_another_cuda(case: Case) -> list[str]:
+    """cuDNN of an earlier wish, beside which that of this one is installed."""
+    mine = (major(case), None)
+    wished = wanted_libraries(case)
+    return [name for name, library, cuda in _installed_libraries(case) if library in wished and cuda not in mine]
+
+
+# What goes.
+
+
+def installed(case: Case) -> set[str]:
+    """Versions of the toolkits that have packages."""
+    found = (OF_A_TOOLKIT.fullmatch(name) for name in case.packages)
+    return {f"{match[1]}.{match[2]}" for match in found if match}
+
+
+def unlisted(case: Case) -> set[str]:
+    """Versions that have packages, and that nobody asks for."""
+    return installed(case) - set(case.toolkits)
+
+
+def wants_packages(case: Case) -> bool:
+    """Whether packages of NVIDIA's repository are wished for."""
+    return case.cuda_wish.get("state") != "absent" and bool(versions(case) or _libraries(case))
+
+
+def needs_the_repository(case: Case, planned: dict[str, t.Any]) -> bool:
+    """Whether something here is, or is to be, of NVIDIA's repository, a driver aside."""
+    staying = case.packages.keys() - set(planned["remove"])
+    return wants_packages(case) or any(OF_A_TOOLKIT.fullmatch(name) or OF_A_LIBRARY.fullmatch(name) for name in staying)
+
+
+def _gone(case: Case, leaving: set[str]) -> list[str]:
+    """Packages of these toolkits, and those that several share, if none of them stays."""
+    staying = installed(case) - leaving
+    ends = tuple(f"-{version.replace('.', '-')}" for version in leaving)
+    shared = {f"cuda-toolkit-{tag}{COMMON}" for tag in _tags(leaving) - _tags(staying)}
+    if leaving & installed(case) and not staying:
+        shared.add(f"cuda-toolkit{COMMON}")
+    return [name for name in sorted(case.packages) if name in shared or (ends and name.endswith(ends))]
+
+
+def _tags(versions_: set[str]) -> set[str]:
+    """12-8 and 12 for 12.8."""
+    return {tag for version in versions_ for tag in (version.replace(".", "-"), version.partition(".")[0])}
+
+
+def _absent(case: Case) -> dict[str, t.Any]:
+    """The toolkits and libraries that are wished for go, and nothing else."""
+    listed = {*versions(case), *_cuda_runfiles.versions(case)}
+    value = _empty()
+    libraries = set(wanted_libraries(case))
+    found = {name for name, library, _version in _installed_libraries(case) if library in libraries}
+    value["remove"] = sorted({*_gone(case, listed), *found})
+    files = [version for version in _cuda_runfiles.versions(case) if version not in installed(case)]
+    value["folders"] = [_cuda_runfiles.folder(version) for version in files if _folder(case, version)]
+    value["action"] = "absent" if value["remove"] or value["folders"] or _leads_to(case, listed) else "none"
     return value
+
+
+def _leads_to(case: Case, listed: set[str]) -> bool:
+    """Whether all that is left of one of these is the link to it."""
+    gone = listed - set(there(case))
+    return part(case.facts, "cuda").get("default") in [_cuda_runfiles.folder(version) for version in gone]
+
+
+def sentences(value: dict[str, t.Any]) -> list[str]:
+    """One for each change that is to come."""
+    files = [step["words"] for step in value["steps"]]
+    missing = [version for version in value["missing"] if f"CUDA toolkit {version}" not in files]
+    said = [
+        ("Install CUDA toolkit {}.", missing),
+        ("Run NVIDIA's installer of {}.", files),
+        ("Install {}.", value["libraries"]),
+        ("Remove the CUDA packages {}.", value["remove"]),
+        ("Remove {}.", value["folders"]),
+    ]
+    found = [words.format(", ".join(items)) for words, items in said if items]
+    if value["action"] == "default":
+        found.append(f"Let /usr/local/cuda lead to {value['default']}.")
+    if value["action"] == "absent" and not found:
+        found.append("Remove /usr/local/cuda, which leads nowhere.")
+    return found
 
 
 def images(case: Case, driver: str | None) -> list[dict[str, t.Any]]:

@@ -20,15 +20,18 @@ DECISION_WORDS = {
     "install": "install what is missing",
     "change": "change what is installed",
     "load": "load the driver that is installed",
+    "reload": "load the driver that is installed instead of what is loaded",
     "reboot": "reboot, so that the installed driver becomes the loaded one",
     "remove": "remove what this collection has installed",
     REFUSED: "refused: nothing is done on this host until this is settled",
 }
 # What the plan calls it, as a decision. The driver's own action comes first, then the first of these that any part has.
+PARTS = ("driver", "cuda", "toolkit", "kernel", "fabric", "services")
 OTHER_ACTIONS = {"change": "change", "default": "change", "install": "install", "absent": "remove"}
 DISRUPTION_WORDS = {
     "none": "nothing",
     "load": "nothing that runs: kernel modules are loaded",
+    "reload": "nothing that runs: nobody uses a GPU, so the kernel modules are taken out and loaded again",
     "unload": "all that uses a GPU: the kernel modules are unloaded",
     "reboot": "all that runs on this host: it has to reboot, which only nvidia_driver_reboot allows",
 }
@@ -62,7 +65,7 @@ def decision(facts: Data, plan: Data, host: str, node: str | None = None) -> Row
 def decide(plan: Data) -> str:
     if plan.get("refusals"):
         return REFUSED
-    actions = {part: (plan.get(part) or {}).get("action") or "none" for part in ("driver", "cuda", "toolkit")}
+    actions = {part: (plan.get(part) or {}).get("action") or "none" for part in PARTS}
     first = actions.pop("driver")
     if first != "none":
         return "remove" if first == "absent" else str(first)

@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _effect, _kernels, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    FLAVOURS,
+    PIN_FILE,
+    REPO,
+    Case,
+    part,
+    text,
+)
 
 # Drivers of the kernel's own that claim an NVIDIA card; ours can only take over after a reboot.
 RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")
-# These packages, from branch 590 on, let the package manager take the driver from one branch only.
+# Packages that pin the others to a branch; their own version is not the driver's.
 PINNING = "nvidia-driver-pinning-"
 NOTHING: dict[str, t.Any] = {
+    "source": None,
     "version": None,
     "version_expected": None,
     "branch": None,
@@ -24,6 +33,8 @@ NOTHING: dict[str, t.Any] = {
     "packages": [],
     "pin": None,
     "remove": [],
+    "obsolete": [],
+    "parameters": {},
     "disruption": "none",
     "disruption_reason": None,
 }
@@ -63,14 +74,25 @@ def target(case: Case, chosen: _branch_choice.Chosen) -> Target | None:
     """None where the data has no answer; the rules say why."""
     if chosen.branch is None:
         return None
-    kept = _branch_choice.word_of(case.wish) == _branch_choice.KEEP
+    kept = _branch_choice.keeps(case.wish)
     flavour, why = _kept_flavour(case) if kept else _flavour(case, chosen.branch)
-    wanted = Target(chosen.branch, chosen.version, flavour, chosen.reason, why, kept, [])
+    version = chosen.version if kept else chosen.version or _lagging(case, chosen.branch, flavour)
+    wanted = Target(chosen.branch, version, flavour, chosen.reason, why, kept, [])
     if kept:
         return wanted
-    release = text(case.platform, "version")
-    found = case.data.driver_packages(case.manager, chosen.branch, str(flavour), release)
+    if case.source == DISTRO:
+        found = case.distro_packages(chosen.branch, str(flavour))
+    else:
+        found = case.data.driver_packages(case.manager, chosen.branch, str(flavour), text(case.platform, "version"))
     return wanted._replace(packages=[_package(item, str(wanted.pin)) for item in found])
+
+
+def _lagging(case: Case, branch: int, flavour: str | None) -> str | None:
+    """The version of a distribution's modules that are behind its libraries, which have to be of the same."""
+    lines = [line for line in case.distro_drivers if line.branch == branch] if case.source == DISTRO else []
+    newest = {line.flavour: line.newest for line in lines if line.newest}
+    own = newest.get(str(flavour))
+    return own if own and any(_versions.order(own) < _versions.order(other) for other in newest.values()) else None
 
 
 def _kept_flavour(case: Case) -> tuple[str | None, str]:
@@ -112,6 +134,9 @@ def version_to_be(case: Case, wanted: Target) -> str | None:
     before = case.installed
     if wanted.version or wanted.is_met_by(before):
         return wanted.version or before
+    if case.source == DISTRO:
+        own = case.distro_driver(wanted.branch, wanted.flavour)
+        return own.newest if own else None
     line = case.data.branch(wanted.branch)
     return line.newest if line else None
 
@@ -124,8 +149,9 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
     action, reason = kept_action(case, wanted) if wanted.kept else _action(case, wanted)
     disruption, why = _disruption(case, action)
     return _value(
-        action,
+        "reload" if (action, disruption) == ("reboot", "reload") else action,
         reason,
+        source=case.source,
         version=wanted.version,
         version_expected=version_to_be(case, wanted),
         branch=str(wanted.branch),
@@ -134,7 +160,8 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         flavour_reason=wanted.flavour_reason,
         packages=wanted.packages,
         pin=wanted.pin,
-        remove=_pins_of_others(case, wanted) if action == "change" else [],
+        obsolete=_obsolete(case, wanted),
+        parameters=_effect.parameters(case),
         disruption=disruption,
         disruption_reason=why,
     )
@@ -151,11 +178,13 @@ def _value(action: str, reason: str, **other: t.Any) -> dict[str, t.Any]:
 
 
 def _action(case: Case, wanted: Target) -> tuple[str, str]:
-    if _missing(case, wanted):
+    if missing(case, wanted):
         before = case.installed
         if before is None:
             return "install", f"no driver is installed; {wanted.words} is wanted"
         return "change", f"driver {before} is installed; {wanted.words} is wanted"
+    if _waits_for_its_kernel(case, wanted):
+        return "reboot", f"driver {there(case)} is built for kernel {_kernels.following(case)}, which boots next"
     if not (wanted.is_met_by(text(case.driver, "on_disk")) and case.driver.get("on_disk_flavour") == wanted.flavour):
         return "install", f"its packages are installed, but {versions(case)}"
     return _loading(case) or _agreement(case)
@@ -174,7 +203,33 @@ def _loading(case: Case) -> tuple[str, str] | None:
         return "load", f"driver {driver.get('on_disk')} is installed but not loaded"
     if driver.get("loaded") != driver.get("on_disk") or driver.get("flavour") != driver.get("on_disk_flavour"):
         return "reboot", f"driver {driver.get('on_disk')} is installed but {driver.get('loaded')} is still loaded"
-    return None
+    differing = _effect.differing(case)
+    return (
+        ("reboot", f"driver {driver.get('loaded')} is loaded with other parameters: {', '.join(differing)}")
+        if differing
+        else None
+    )
+
+
+def _waits_for_its_kernel(case: Case, wanted: Target) -> bool:
+    """Where nothing can be built for the kernel that runs, the driver begins with the next one."""
+    following = part(case.driver, "next_boot")
+    return (
+        _kernels.left_out(case) is not None
+        and text(case.driver, "on_disk") is None
+        and wanted.is_met_by(text(following, "version"))
+        and text(following, "flavour") in (None, wanted.flavour)
+    )
+
+
+def _obsolete(case: Case, wanted: Target) -> list[str]:
+    """Packages that hold the host at another branch: the new one cannot come before they go."""
+    names = [package["name"] for package in wanted.packages]
+    return (
+        []
+        if wanted.kept
+        else [name for name in sorted(case.packages) if name.startswith(PINNING) and name not in names]
+    )
 
 
 def _agreement(case: Case) -> tuple[str, str]:
@@ -184,7 +239,7 @@ def _agreement(case: Case) -> tuple[str, str]:
     return "none", f"driver {driver.get('loaded')} ({driver.get('flavour')}) is loaded and all its parts agree"
 
 
-def _missing(case: Case, wanted: Target) -> list[str]:
+def missing(case: Case, wanted: Target) -> list[str]:
     """Wanted packages that are not installed, or not in a wanted version."""
     return [
         package["name"]
@@ -192,12 +247,6 @@ def _missing(case: Case, wanted: Target) -> list[str]:
         if package["name"] not in case.packages
         or (package["version_pin"] and not wanted.is_met_by(case.package_version(package["name"])))
     ]
-
-
-def _pins_of_others(case: Case, wanted: Target) -> list[str]:
-    """Installed packages that hold the driver at a branch which is not the wanted one."""
-    names = [package["name"] for package in wanted.packages]
-    return [name for name in sorted(case.packages) if name.startswith(PINNING) and name not in names]
 
 
 def versions(case: Case) -> str:
@@ -222,11 +271,22 @@ def _disruption(case: Case, action: str) -> tuple[str, str | None]:
     held = rivals(case)
     if held:
         return "reboot", f"another driver of the kernel holds the card ({', '.join(held)})"
-    if action == "reboot" or (loaded and action == "change"):
-        return "reboot", f"driver {loaded} is loaded, and stays so until the host boots again"
+    if action == "reboot" or (loaded and action == "change") or _has_no_module(case):
+        return _way(case, loaded)
     if loaded is None:
         return "load", "no driver is loaded yet"
     return "none", None
+
+
+def _way(case: Case, loaded: str | None) -> tuple[str, str]:
+    if _has_no_module(case):
+        return "reboot", f"nothing can be built for kernel {_kernels.left_out(case)}, which runs"
+    return _effect.way(case, f"driver {loaded} is loaded")
+
+
+def _has_no_module(case: Case) -> bool:
+    """Whether the kernel that runs has none, and none can be built for it."""
+    return text(case.driver, "on_disk") is None and _kernels.left_out(case) is not None
 
 
 def rivals(case: Case) -> list[str]:
@@ -248,4 +308,16 @@ def driver_packages(case: Case) -> list[str]:
     """Installed packages that belong to the driver: all have its version, but for the one that pins a branch."""
     known = set(case.metapackages.values())
     known.update(filter(None, [text(case.driver, "on_disk")]))
-    return [name for name in sorted(case.packages) if case.package_version(name) in known or name.startswith(PINNING)]
+    beside = _beside(case) if text(case.driver, "installed_by") != REPO else set()
+    return [
+        name
+        for name in sorted(case.packages)
+        if case.package_version(name) in known or name in beside or name.startswith(PINNING)
+    ]
+
+
+def _beside(case: Case) -> set[str]:
+    """A distribution's packages that belong to its driver and have a version of their own."""
+    branches = {line.branch for line in case.distro_drivers}
+    packages = [item for branch in branches for name in FLAVOURS for item in case.distro_packages(branch, name)]
+    return {item.name for item in packages if not item.pinned}

@@ -15,8 +15,13 @@ Row = dict[str, t.Any]
 
 UNREACHABLE, FAILED, NO_DRIVER = "unreachable", "failed", "none"
 # In the order of the summary: what needs no hand, what a run would do, what a person has to look at.
-DECISIONS = (READY, "install", "change", "load", "reboot", "remove", REFUSED, UNREACHABLE, FAILED)
-DISRUPTIONS = {"load": "load kernel modules", "unload": "unload kernel modules", "reboot": "reboot"}
+DECISIONS = (READY, "install", "change", "load", "reload", "reboot", "remove", REFUSED, UNREACHABLE, FAILED)
+DISRUPTIONS = {
+    "load": "load kernel modules",
+    "reload": "reload kernel modules",
+    "unload": "unload kernel modules",
+    "reboot": "reboot",
+}
 NAMES = 10  # of hosts in a line
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, flag, part, rows, text
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._driver_plan import Target
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _effect, _kernels, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, flag, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._driver_plan import Target, missing
 
+# Actions of the driver's that bring packages.
+INSTALLS = ("install", "change")
 # What the facts call a switch, as the data calls what it needs.
 SWITCHES = {"nvswitch": "nvswitch", "nvlink-bridge": "nvlink5"}
 SWITCH_WORDS = {
@@ -19,37 +21,87 @@ SWITCH_WORDS = {
 }
 
 
-def kernel(case: Case, wanted: Target | None) -> dict[str, t.Any]:
+def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.Any]:
     """The modules are built on the host, for the kernel that runs and for the one that boots next."""
-    if wanted is None or wanted.kept or not case.wants_driver:
-        return {"headers": [], "missing": [], "why": "no modules are built here"}
-    wished = {release: case.data.header_packages(case.manager, release) for release in releases(case)}
-    missing = [name for release in without_headers(case) for name in wished.get(release, [])]
+    installs = driver["action"] in INSTALLS
+    boots = {**_kernels.boots(case), "ready": _is_ready(case, wanted)}
+    if wanted is None or wanted.kept or not case.wants_driver or not case.builds_modules:
+        nothing: dict[str, list[str]] = {"headers": [], "tools": [], "missing": [], "build": []}
+        return {"action": "none", **nothing, "boots": boots, "why": "no modules are built here"}
+    releases = _kernels.releases(case)
+    needs = [name for name in _kernels.without_headers(case) if installs or _kernels.module(case, name) is None]
+    tools = case.data.build_packages(case.manager)
+    lacking = [name for release in needs for name in case.data.header_packages(case.manager, release)]
+    if installs and case.packages:
+        lacking += [name for name in tools if name not in case.packages]
+    build = _unbuilt(case, wanted, tools)
     return {
-        "headers": _once(name for names in wished.values() for name in names),
-        "missing": _once(missing),
-        "why": f"modules are built for {' and '.join(wished) or 'kernels that are not known'}",
+        "action": "install" if lacking or build else "none",
+        "headers": _once(name for release in releases for name in case.data.header_packages(case.manager, release)),
+        "tools": tools,
+        "missing": _once(lacking),
+        "build": build,
+        "boots": boots,
+        "why": _kernel_words(case, releases),
     }
 
 
-def releases(case: Case) -> list[str]:
-    """The kernel that runs, and the one that boots next."""
-    known = part(case.platform, "kernel")
-    return _once(release for release in (text(known, "running"), text(known, "next_boot")) if release)
+def _is_ready(case: Case, wanted: Target | None) -> bool:
+    """Whether a host that boots now comes up with the wanted driver."""
+    return wanted is not None and wanted.is_met_by(_kernels.boots(case)["version"])
 
 
-def without_headers(case: Case) -> list[str]:
-    """Kernels of these that are known to have no headers."""
-    known = {text(line, "release"): flag(line, "headers") for line in rows(case.platform, "kernels")}
-    return [release for release in releases(case) if known.get(release) is False]
+def _unbuilt(case: Case, wanted: Target, tools: list[str]) -> list[str]:
+    """The kernel that boots next, where DKMS has passed it over.
+
+    It does where that kernel came after the driver, and where one that is newer runs but is none of the host's own.
+    """
+    release = _kernels.following(case)
+    if release in (None, _kernels.running(case)):
+        return []
+    if missing(case, wanted) or not (_kernels.left_out(case) or wanted.is_met_by(text(case.driver, "on_disk"))):
+        return []
+    can = all(name in case.packages for name in tools)
+    return [str(release)] if can and _kernels.module(case, str(release)) is None else []
+
+
+def _kernel_words(case: Case, releases: list[str]) -> str:
+    without = _kernels.left_out(case)
+    words = f"modules are built for {' and '.join(releases) or 'kernels that are not known'}"
+    return (
+        f"{words}; not for {without}, which runs but is none of the host's own, so that it has no headers"
+        if without
+        else words
+    )
+
+
+def services(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.Any]:
+    """The driver's own services that are not as they should be. Those that its packages bring are started then."""
+    if wanted is None or wanted.kept or not case.wants_driver:
+        return {"action": "none", "start": []}
+    keys = ["persistenced", *(["fabric_manager"] if _switches(case) else [])]
+    brings = driver["action"] in INSTALLS
+    start = [_effect.UNITS[key] for key in keys if _is_to_start(part(case.driver, key), brings)]
+    return {"action": "change" if start else "none", "start": start}
+
+
+def _is_to_start(service: Section, brings: bool) -> bool:
+    if flag(service, "present") is not True:
+        return brings
+    return flag(service, "active") is False or flag(service, "enabled") is False
+
+
+def _switches(case: Case) -> list[str]:
+    return [kind for kind in SWITCHES if any(device.get("kind") == kind for device in case.devices)]
 
 
 def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, t.Any]:
     """A fabric manager works with no other version of the driver than its own."""
-    kinds = [kind for kind in SWITCHES if any(device.get("kind") == kind for device in case.devices)]
+    kinds = _switches(case)
+    nothing = {"action": "none", "packages": [], "missing": []}
     if not kinds:
-        return {"needed": False, "kind": None, "packages": [], "why": "no NVSwitch and no NVLink bridge was found"}
-    value = {"needed": True, "kind": kinds[-1], "packages": [], "why": SWITCH_WORDS[kinds[-1]]}
+        return {"needed": False, "kind": None, **nothing, "why": "no NVSwitch and no NVLink bridge was found"}
+    value: dict[str, t.Any] = {"needed": True, "kind": kinds[-1], **nothing, "why": SWITCH_WORDS[kinds[-1]]}
     branch = wanted.branch if wanted else _versions.branch_of(version or "")
     if branch is None or not case.wants_driver:
         return value
@@ -62,7 +114,18 @@ def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, 
         }
         for package in case.data.fabric_packages(case.manager, branch, SWITCHES[kinds[-1]])
     ]
-    return value
+    if wanted and not wanted.kept:
+        value["missing"] = [package["name"] for package in value["packages"] if not _has(case, wanted, package)]
+    return {**value, "action": "install" if value["missing"] else "none"}
+
+
+def _has(case: Case, wanted: Target, package: Section) -> bool:
+    """In the version of the driver that is there, or in one that will do."""
+    version = case.package_version(package["name"])
+    if version is None or not package["version_pin"]:
+        return version is not None
+    on_disk = text(case.driver, "on_disk")
+    return version == on_disk if wanted.is_met_by(on_disk) else wanted.is_met_by(version)
 
 
 def _pin(wanted: Target | None, version: str | None, case: Case) -> str:

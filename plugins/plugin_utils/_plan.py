@@ -13,15 +13,14 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
     _branch_choice,
     _compat,
     _cuda_plan,
+    _distribution,
     _driver_plan,
     _host_plan,
     _rules,
     _wishes,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, Case, Section, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PIN_FILE, REPO, Case, Section, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Planned
-
-CUDA = "cuda-toolkit-"
 
 
 def plan(facts: Section, wishes: Section, compatibility: Section | None = None) -> dict[str, t.Any]:
@@ -38,7 +37,9 @@ def plan(facts: Section, wishes: Section, compatibility: Section | None = None) 
         "toolkit": planned.toolkit,
         "fabric": planned.fabric,
         "kernel": planned.kernel,
+        "services": planned.services,
         "repository": {"needed": _repository_needed(case, planned)},
+        "components": planned.components,
     }
     value["summary"] = _summary(value)
     return value
@@ -67,7 +68,9 @@ def _planned(case: Case) -> Planned:
         images=_cuda_plan.images(case, judged),
         toolkit=_toolkit(case),
         fabric=_host_plan.fabric(case, target, version),
-        kernel=_host_plan.kernel(case, target),
+        kernel=_host_plan.kernel(case, target, driver),
+        services=_host_plan.services(case, target, driver),
+        components=_distribution.components(case),
     )
 
 
@@ -96,41 +99,43 @@ def _toolkit(case: Case) -> dict[str, t.Any]:
 def _repository_needed(case: Case, planned: Planned) -> bool:
     """Whether something is, or is to be, installed from NVIDIA's repository of drivers and CUDA after these wishes."""
     if case.wants_driver and not (planned.target and planned.target.kept):
-        with_driver = True
+        with_driver = case.source == REPO
     else:
-        with_driver = PIN_FILE in case.files and case.wish.get("state") != "absent"
-    leaving = set(planned.cuda["remove"])
-    with_cuda = any(name.startswith(CUDA) and name not in leaving for name in case.packages)
-    return with_driver or bool(case.toolkits) or with_cuda
+        ours = PIN_FILE in case.files and text(case.driver, "installed_by") != DISTRO
+        with_driver = ours and case.wish.get("state") != "absent"
+    return with_driver or _cuda_plan.needs_the_repository(case, planned.cuda)
 
 
 def _summary(value: Section) -> list[str]:
     """One sentence for each change that is to come. What it disturbs, the driver's part tells."""
     driver, cuda, toolkit = value["driver"], value["cuda"], value["toolkit"]
-    sentences = []
+    sentences = _host_sentences(value)
     if driver["action"] != "none":
         sentences.append(f"{DRIVER_WORDS[driver['action']]}: {driver['reason']}.")
-    if cuda["action"] != "none":
-        sentences.append(CUDA_WORDS[cuda["action"]].format(**{key: _words(value) for key, value in cuda.items()}))
+    sentences += _cuda_plan.sentences(cuda)
     if toolkit["action"] != "none":
         words = "Remove" if toolkit["action"] == "absent" else "Install"
         sentences.append(f"{words} the NVIDIA container toolkit {toolkit['version'] or ''}".rstrip() + ".")
     return sentences
 
 
-def _words(value: t.Any) -> str:
-    return ", ".join(value) or "nothing" if isinstance(value, list) else str(value)
+def _host_sentences(value: Section) -> list[str]:
+    """What the host gets besides the driver."""
+    kernel, fabric, services = value["kernel"], value["fabric"], value["services"]
+    builds = kernel["build"]
+    return [
+        *([f"Install what modules are built with: {', '.join(kernel['missing'])}."] if kernel["missing"] else []),
+        *([f"Build the modules for kernel {', '.join(builds)}, which boots next."] if builds else []),
+        *([f"Install what the switches need: {', '.join(fabric['missing'])}."] if fabric["missing"] else []),
+        *([f"Start now and at each boot: {', '.join(services['start'])}."] if services["start"] else []),
+    ]
 
 
 DRIVER_WORDS = {
     "install": "Install the driver",
     "change": "Change the driver",
     "load": "Load the driver",
+    "reload": "Load the installed driver instead of what is loaded",
     "reboot": "Make the installed driver the loaded one",
     "absent": "Remove the driver",
-}
-CUDA_WORDS = {
-    "install": "Install CUDA toolkit {missing}.",
-    "default": "Let /usr/local/cuda lead to {default}.",
-    "absent": "Remove the CUDA packages {remove}.",
 }

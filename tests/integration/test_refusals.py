@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,15 @@ def test_an_unreachable_api_server(rig: Rig, tmp_path: Path) -> None:
     kubeconfig.write_text(text.replace(":6443", ":6444"))
     words = refused(rig, "ref-debian", "-e", f"kubegpu_kubeconfig={kubeconfig}")
     assert ":6444" in words and "refused" in words
+
+
+def test_headers_that_no_repository_has(rig: Rig) -> None:
+    rig.on("ref-debian", "mv /etc/apt/sources.list.d/rig-system.list /run/")
+    try:
+        words = refused(rig, "ref-debian")
+    finally:
+        rig.on("ref-debian", "mv /run/rig-system.list /etc/apt/sources.list.d/")
+    assert f"package linux-headers-{os.uname().release}" in words and "nothing has been changed" in words
 
 
 def test_a_user_who_is_not_root(rig: Rig) -> None:

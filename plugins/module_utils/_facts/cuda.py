@@ -18,9 +18,12 @@ if t.TYPE_CHECKING:
 
 PARENT = "/usr/local"
 DEFAULT = "/usr/local/cuda"
-RELEASE = re.compile(r"^([0-9]{1,3}\.[0-9]{1,3})(?:\.[0-9]{1,6}){0,2}$", re.A)
+# The first release of a version has a day for its third number, the others a small one: 11.8.20220929, 13.0.2.
+RELEASE = re.compile(r"^([0-9]{1,3}\.[0-9]{1,3})(?:\.[0-9]{1,8}){0,2}$", re.A)
 # CUDA before 11.1 has version.txt: "CUDA Version 10.2.89".
 VERSION_TXT = re.compile(r"^CUDA Version ([0-9.]{3,20})\s*$", re.M | re.A)
+# A patch adds a line to it: "CUDA Patch Version 9.2.148.1".
+PATCH_TXT = re.compile(r"^CUDA Patch Version ([0-9.]{3,20})\s*$", re.M | re.A)
 
 
 def parse_version_json(text: str) -> str | None:
@@ -34,6 +37,10 @@ def parse_version_json(text: str) -> str | None:
 def parse_version_txt(text: str) -> str | None:
     match = VERSION_TXT.search(text)
     return match.group(1) if match and RELEASE.match(match.group(1)) else None
+
+
+def parse_patches(text: str) -> list[str]:
+    return PATCH_TXT.findall(text)
 
 
 PARSERS: dict[str, t.Callable[[str], str | None]] = {
@@ -53,6 +60,14 @@ def _release(host: Host, path: str) -> str | None:
     return None
 
 
+def _patches(host: Host, path: str) -> list[str]:
+    """Only toolkits with a ``version.txt`` had patches; the later ones come as a whole new release."""
+    try:
+        return parse_patches(host.read(f"{path}/version.txt", limit=65536))
+    except KubeGpuError:
+        return []
+
+
 def _toolkit(host: Host, path: str) -> dict[str, t.Any] | None:
     """A folder is a toolkit where it says so itself, or where it brings the compiler."""
     release = _release(host, path)
@@ -60,7 +75,8 @@ def _toolkit(host: Host, path: str) -> dict[str, t.Any] | None:
     if release is None and not (named and host.exists(f"{path}/bin/nvcc")):
         return None
     match = RELEASE.match(release) if release else named
-    return {"version": match.group(1) if match else None, "release": release, "path": path}
+    version = match.group(1) if match else None
+    return {"version": version, "release": release, "patches": _patches(host, path), "path": path}
 
 
 def _order(toolkit: dict[str, t.Any]) -> list[int]:

@@ -42,6 +42,8 @@ LOADED_AS_NVIDIA = re.compile(
     r"^[ \t]*install[ \t]+nvidia[ \t]+\S*modprobe[ \t]+(?:-i|--ignore-install)[ \t]+(nvidia[-_][A-Za-z0-9_-]+)", re.M
 )
 MODINFO_LINE = re.compile(r"^(version|license|signer):[ \t]*(\S.*?)\s*$", re.M)
+# Debian gives the module's file the name of the alternative that it belongs to, one for each flavour.
+MODULES = ("nvidia", "nvidia-current", "nvidia-current-open")
 # The licence that the module declares to the kernel tells the flavour.
 LICENCES = {"NVIDIA": "proprietary", "Dual MIT/GPL": "open"}
 
@@ -159,15 +161,16 @@ def _module_name(host: Host) -> str:
 
 def _on_disk(host: Host, *kernel: str) -> tuple[Module, Source]:
     """The module that would be loaded: for the running kernel, or for another (``-k``, release)."""
-    try:
-        answer = host.run("modinfo", *kernel, _module_name(host))
-    except KubeGpuError as exc:
-        return Module(), Source(False, str(exc))
-    if answer.rc == 0:
-        return parse_modinfo(answer.out), OK
-    if "not found" in answer.err:
-        return Module(), OK
-    return Module(), Source(False, f"exit status {answer.rc}: {first_line(answer.err, answer.out)}")
+    for name in dict.fromkeys((_module_name(host), *MODULES)):
+        try:
+            answer = host.run("modinfo", *kernel, name)
+        except KubeGpuError as exc:
+            return Module(), Source(False, str(exc))
+        if answer.rc == 0:
+            return parse_modinfo(answer.out), OK
+        if "not found" not in answer.err:
+            return Module(), Source(False, f"exit status {answer.rc}: {first_line(answer.err, answer.out)}")
+    return Module(), OK
 
 
 def _library(host: Host) -> tuple[str | None, Source]:

@@ -32,8 +32,8 @@ def parse_version(text: str) -> str | None:
 def read(host: Host, name: str) -> Reading:
     program, unit = SERVICES[name]
     if host.which(program) is None:
-        return Reading({"present": False, "version": None, "active": None}, {name: OK})
+        return Reading({"present": False, "version": None, "active": None, "enabled": None}, {name: OK})
     service, sources = services.read(host, unit)
     version, reason = programs.version(host, program, "--version", parse=parse_version)
-    value = {"present": True, "version": version, "active": service.active}
+    value = {"present": True, "version": version, "active": service.active, "enabled": service.enabled}
     return Reading(value, {name: Source(reason is None, reason), **sources})

@@ -50,6 +50,7 @@ PATTERNS = (
     "/etc/systemd/system/containerd.service.d/*.conf",
     "/etc/systemd/system/nvidia-*.d/*.conf",
     "/usr/local/lib/kubegpu/*",
+    "/var/lib/kubegpu-*",
     "/usr/local/lib/kubegpu/__pycache__/*",
 )
 

@@ -21,6 +21,7 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
     files,
     gpus,
     kubelet,
+    package_sources,
     packages,
     pci,
     platform,
@@ -33,7 +34,7 @@ if t.TYPE_CHECKING:
 
     Reader = t.Callable[[Host], Reading]
 
-SUBSETS = ("platform", "pci", "gpus", "driver", "cuda", "packages", "container", "kubelet", "files")
+SUBSETS = ("platform", "pci", "gpus", "driver", "cuda", "packages", "package_sources", "container", "kubelet", "files")
 
 # What can be asked at the same time: a subset's name, or <subset>.<key>, and the reader.
 READERS: dict[str, Reader] = {
@@ -42,6 +43,7 @@ READERS: dict[str, Reader] = {
     **{f"driver.{part}": reader for part, reader in driver.READERS.items()},
     "cuda": cuda.read,
     "packages": packages.read,
+    "package_sources": package_sources.read,
     "container.toolkit": toolkit.read,
     "container.cdi": cdi.read,
     "container.containerd": containerd.read,

@@ -167,7 +167,7 @@ def read(host: Host) -> Reading:
             "next_boot": boots.release,
             "next_boot_source": boots.source,
         },
-        "kernels": [{"release": kernel.release, "headers": kernel.headers} for kernel in kernels],
+        "kernels": [kernel._asdict() for kernel in kernels],
         "reboot": reboot(host, boots),
     }
     told = Source(False, boots.reason) if boots.reason else OK

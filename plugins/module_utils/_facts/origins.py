@@ -80,16 +80,16 @@ def site(uri: str) -> str | None:
         return None
 
 
-def _words(host: Host, repository: Repository) -> str | None:
-    """Who it says that it is, else where it is."""
+def said(host: Host, repository: Repository) -> str | None:
+    """Who it says that it is; None where apt has not read it yet."""
     for path in release_files(repository):
         try:
-            said = parse_release(host.read(path, limit=4096))
+            words = parse_release(host.read(path, limit=4096))
         except KubeGpuError:
             continue
-        if said:
-            return said
-    return site(repository.uri)
+        if words:
+            return words
+    return None
 
 
 def read(host: Host, names: t.Sequence[str]) -> tuple[dict[str, str | None], Source]:
@@ -105,5 +105,7 @@ def read(host: Host, names: t.Sequence[str]) -> tuple[dict[str, str | None], Sou
     if answer.rc != 0:
         return {}, Source(False, f"exit status {answer.rc}: {first_line(answer.err, answer.out)}")
     offers = parse_policy(answer.out)
-    words = {repository: _words(host, repository) for repository in set(offers.values()) if repository}
+    words = {
+        repository: said(host, repository) or site(repository.uri) for repository in set(offers.values()) if repository
+    }
     return {name: words[repository] if repository else None for name, repository in offers.items()}, OK

@@ -32,6 +32,7 @@ NAMES = (
     "moby*",
     "cri-o",
     "runc",
+    "dkms",
     "kubelet",
 )
 # Of a CUDA toolkit, whose packages end with its version. Not every lib*: libpcre2-8-0 and libgtk-3-0 are no toolkit's.

@@ -24,8 +24,11 @@ UNITS = (
     "nvidia-fabricmanager.service",
     "nvidia-imex.service",
 )
-PROPERTIES = "Names,LoadState,ActiveState,MainPID,FragmentPath,DropInPaths,EnvironmentFiles"
+PROPERTIES = "Names,LoadState,ActiveState,UnitFileState,MainPID,FragmentPath,DropInPaths,EnvironmentFiles"
 SHOW = ("systemctl", "show", f"--property={PROPERTIES}", *UNITS)
+STATES = ("LoadState", "ActiveState", "UnitFileState", "MainPID")
+# A static unit has no say in it: others start it, as udev does with the persistence daemon on Ubuntu.
+AT_NO_BOOT = ("disabled", "masked", "masked-runtime", "bad")
 PROPERTY = re.compile(r"^([A-Za-z]+)=(.*)$")
 PID = re.compile(r"^[1-9][0-9]{0,9}$", re.ASCII)
 # EnvironmentFiles=/etc/default/kubelet (ignore_errors=yes)
@@ -37,6 +40,8 @@ class Unit(t.NamedTuple):
 
     loaded: bool | None = None
     active: bool | None = None
+    # Whether it starts at boot.
+    enabled: bool | None = None
     pid: int | None = None
     # The unit's own file, its drop-ins and the files that its environment comes from. They need not exist.
     files: tuple[str, ...] = ()
@@ -45,6 +50,7 @@ class Unit(t.NamedTuple):
 class Service(t.NamedTuple):
     # None where systemd cannot be asked.
     active: bool | None = None
+    enabled: bool | None = None
     # The command line of the running program; empty where none runs.
     arguments: t.Sequence[str] = ()
     # Name of the unit, where systemd knows it.
@@ -65,12 +71,13 @@ def parse_show(text: str) -> dict[str, Unit]:
 
 
 def _unit(fields: dict[str, list[str]]) -> Unit:
-    load, active, pid = (fields.get(name, [""])[0].strip() for name in ("LoadState", "ActiveState", "MainPID"))
+    load, active, starts, pid = (fields.get(name, [""])[0].strip() for name in STATES)
     environment = [match.group(1) for match in map(ENVIRONMENT_FILE.match, fields.get("EnvironmentFiles", [])) if match]
     paths = [*fields.get("FragmentPath", []), *" ".join(fields.get("DropInPaths", [])).split(), *environment]
     return Unit(
         loaded=load == "loaded" if load else None,
         active=active == "active" if active else None,
+        enabled=starts not in AT_NO_BOOT if starts else None,
         pid=int(pid) if PID.match(pid) else None,
         files=tuple(path for path in paths if path.startswith("/")),
     )
@@ -93,7 +100,7 @@ def read(host: Host, name: str) -> tuple[Service, dict[str, Source]]:
     units, source = ask(host)
     unit = units.get(name, Unit())
     known = name if unit.loaded else None
-    return Service(unit.active, _command_line(host, unit.pid), known, unit.files), {"systemd": source}
+    return Service(unit.active, unit.enabled, _command_line(host, unit.pid), known, unit.files), {"systemd": source}
 
 
 def _command_line(host: Host, pid: int | None) -> list[str]:

@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _cuda_plan, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Card, Case, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
+    _branch_choice,
+    _cuda_plan,
+    _cuda_runfiles,
+    _versions,
+)
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Card, Case, Section, part, rows, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import (
     Findings,
     Planned,
@@ -17,7 +22,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding impor
 
 
 def bad_version(case: Case, planned: Planned) -> Findings:
-    wished = [str(version) for version in case.cuda_wish.get("versions") or []]
+    wished = [*_cuda_plan.versions(case), *_cuda_runfiles.versions(case)]
     bad = ", ".join(version for version in wished if not _versions.is_cuda_version(version))
     if bad:
         way_out = 'write cuda_versions as texts such as "13.0", in quotes'
@@ -35,6 +40,92 @@ def default_toolkit(case: Case, planned: Planned) -> Findings:
     if default not in [*case.toolkits, *_cuda_plan.there(case)]:
         reason = f"CUDA {default} cannot be the default toolkit, since it is neither installed nor asked for"
         yield refuse("default-toolkit", "no such toolkit", default, f"add {default} to cuda_versions", reason)
+
+
+def components(case: Case, planned: Planned) -> Findings:
+    """The role's argument specs say so too; preflight reads the same variables without them."""
+    wished = _cuda_plan.components(case)
+    if wished not in _cuda_plan.COMPONENTS:
+        words = ", ".join(_cuda_plan.COMPONENTS)
+        reason = f"cuda_components is {wished}, which is none of {words}"
+        yield refuse("bad-cuda-components", wished, words, f"set cuda_components to one of {words}", reason)
+
+
+def libraries(case: Case, planned: Planned) -> Findings:
+    wished = _cuda_plan.wanted_libraries(case)
+    if not wished or case.cuda_wish.get("state") == "absent":
+        return
+    names = " and ".join(wished)
+    if _cuda_plan.major(case) is None:
+        way_out = "name a toolkit in cuda_versions, cuda_runfiles or cuda_default"
+        reason = f"{names} cannot be chosen without a CUDA to match"
+        yield refuse("library-without-toolkit", "no version of CUDA", names, way_out, reason)
+    unknown = [name for name in wished if not case.data.cuda_libraries(case.manager, name, 0)]
+    if unknown:
+        reason = f"No packages of {', '.join(unknown)} are known for {case.manager}"
+        yield refuse("unknown-library", ", ".join(unknown), "cuDNN 9", 'set cuda_cudnn to "9" or to ""', reason)
+
+
+def runfiles(case: Case, planned: Planned) -> Findings:
+    """Before anything is downloaded: these files are of several gigabytes, and run as root."""
+    if case.cuda_wish.get("state") == "absent":
+        return
+    for runfile in _cuda_runfiles.wished(case):
+        version = text(runfile, "version") or ""
+        for words, line in _files(version, runfile):
+            wrong = _cuda_runfiles.fault(line)
+            if wrong:
+                way_out = "give it url (https) or path (on the host), and the sha256 that NVIDIA's file has"
+                yield refuse(
+                    "bad-runfile", wrong, "url or path, and sha256", way_out, f"The {words} cannot be used: {wrong}"
+                )
+        yield from _patches(version, runfile)
+        yield from _in_the_way(case, version, text(runfile, "release"))
+
+
+def _files(version: str, runfile: Section) -> list[tuple[str, Section]]:
+    patches = [(f"patch {patch.get('version')} of CUDA {version}", patch) for patch in rows(runfile, "patches")]
+    return [(f"runfile of CUDA {version}", runfile), *patches]
+
+
+def _patches(version: str, runfile: Section) -> Findings:
+    patches = rows(runfile, "patches")
+    if patches and not _cuda_runfiles.has_patches(version):
+        reason = f"A CUDA {version} does not say which patches it has, so that nothing could prove them"
+        way_out = "take the runfile of a newer release of it, which has all earlier corrections"
+        yield refuse("unprovable-patch", f"{len(patches)} patches", "CUDA 10.0 or older", way_out, reason)
+    bad = [text(patch, "version") or "" for patch in patches]
+    bad = [name for name in bad if not name.startswith(f"{version}.")]
+    if bad:
+        reason = f"{', '.join(bad) or 'A patch'} is not the version of a patch of CUDA {version}"
+        yield refuse("bad-patch", ", ".join(bad), f"{version}.148.1", "write it as version.txt will, in quotes", reason)
+
+
+def _in_the_way(case: Case, version: str, release: str | None) -> Findings:
+    """A runfile is never run over what is there: what would be left of both no record could tell."""
+    if version in _cuda_plan.versions(case) or version in _cuda_plan.installed(case):
+        reason = (
+            f"CUDA {version} is installed, or to be, from packages, and its runfile would write into the same folder"
+        )
+        way_out = f"take {version} out of cuda_versions and remove its packages, or take it out of cuda_runfiles"
+        yield refuse("runfile-beside-packages", "packages", "a runfile", way_out, reason)
+        return
+    there = _cuda_runfiles.installed(case, version)
+    found = text(there or {}, "release")
+    if there and release and found != release:
+        reason = f"{there.get('path')} has release {found or 'unknown'} of CUDA, and not {release}"
+        way_out = "remove it first with cuda_state: absent, or name the release that is there"
+        yield refuse("other-runfile-release", found or "unknown", release, way_out, reason)
+
+
+def unlisted(case: Case, planned: Planned) -> Findings:
+    """Packages are known to be a toolkit's; whose a folder without any is, nobody can tell."""
+    if not planned.cuda["remove"] or case.cuda_wish.get("state") == "absent":
+        return
+    mine = _cuda_plan.installed(case) | set(case.toolkits)
+    left = [row["path"] for row in rows(part(case.facts, "cuda"), "toolkits") if row.get("version") not in mine]
+    if left:
+        yield f"{', '.join(map(str, left))} is of no package, so that it stays, though no variable lists it."
 
 
 def images(case: Case, planned: Planned) -> Findings:
@@ -60,6 +151,11 @@ def toolkits(case: Case, planned: Planned) -> Findings:
             yield _too_old(case, planned, "cuda-toolkit-needs-driver", f"what the CUDA toolkit {cuda} builds", cuda)
         elif verdict.ok is False:
             yield f"Driver {planned.version} cannot run what CUDA toolkit {cuda} builds: that needs {verdict.needed}."
+        elif verdict.ok and not verdict.full:
+            yield (
+                f"Driver {planned.version} runs what CUDA toolkit {cuda} builds by minor-version compatibility only:"
+                " not with every feature, and no code that it has to translate."
+            )
 
 
 def _too_old(case: Case, planned: Planned, rule: str, what: str, cuda: str) -> Refusal:
@@ -125,4 +221,15 @@ def _last(cards: list[Card]) -> str:
     return min(known, key=_versions.order)
 
 
-RULES: tuple[Rule, ...] = (bad_version, default_toolkit, images, toolkits, dropped_cards, older_than_cards)
+RULES: tuple[Rule, ...] = (
+    bad_version,
+    default_toolkit,
+    components,
+    libraries,
+    runfiles,
+    unlisted,
+    images,
+    toolkits,
+    dropped_cards,
+    older_than_cards,
+)

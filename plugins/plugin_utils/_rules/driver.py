@@ -9,7 +9,6 @@ import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._branch_choice import (
-    KEEP,
     NEEDED,
     NEWEST,
     WORDS,
@@ -17,7 +16,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._branch_choice impor
     allowed,
     limits,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PREINSTALLED, Case, flag, part, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.cards import are_mixed
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import (
     Finding,
@@ -31,8 +30,8 @@ DOWNGRADE = "nvidia_driver_allow_downgrade: true"
 
 
 def unknown_branch(case: Case, planned: Planned) -> Findings:
-    word = _branch_choice.word_of(case.wish)
-    if planned.chosen is None or planned.chosen.branch is not None or word:
+    named = not _branch_choice.word_of(case.wish) and not _branch_choice.keeps(case.wish)
+    if planned.chosen is None or planned.chosen.branch is not None or not named:
         return
     wanted = text(case.wish, "branch") or text(case.wish, "version") or "none"
     known = ", ".join(str(branch) for branch in case.data.branches())
@@ -49,6 +48,8 @@ def kept_is_not_known(case: Case, planned: Planned) -> Findings:
 
 
 def needed_by_nothing(case: Case, planned: Planned) -> Findings:
+    if _branch_choice.keeps(case.wish):
+        return
     if case.wants_driver and _branch_choice.word_of(case.wish) == NEEDED and not case.images:
         way_out = (
             "name the CUDA versions of your images in nvidia_driver_cuda_images, or set nvidia_driver_branch to newest"
@@ -75,6 +76,8 @@ def _relax(case: Case, against: list[Limit]) -> str:
         return f"leave it as it is with nvidia_driver_branch: keep, or allow the downgrade with {DOWNGRADE}"
     if "installed" in kinds:
         return f"allow the downgrade with {DOWNGRADE}"
+    if "distro" in kinds:
+        return "take the driver from NVIDIA's repository with nvidia_driver_source: repo"
     if "cuda" in kinds:
         rest = allowed(case, [limit for limit in limits(case) if limit.kind != "cuda"])
         cuda = _newest_cuda(case, max(rest)) if rest else None
@@ -105,6 +108,8 @@ def version_of_the_branch(case: Case, planned: Planned) -> Findings:
     if not _versions.is_driver_version(version):
         way_out = "set nvidia_driver_version to a full one such as 580.95.05, or leave it empty"
         yield refuse("bad-version", version, "580.95.05", way_out, f"{version} is not a version of a driver")
+    elif case.source == PREINSTALLED:
+        yield from _kept_version(version, planned)
     elif branch not in (None, str(_versions.branch_of(version))):
         own = _versions.branch_of(version)
         way_out = f"set nvidia_driver_branch to {own} as well, or leave nvidia_driver_version empty"
@@ -112,6 +117,15 @@ def version_of_the_branch(case: Case, planned: Planned) -> Findings:
         if branch in WORDS:
             reason = f"Driver version {version} is named, and the branch is to be found all the same ({branch})"
         yield refuse("version-not-in-branch", version, f"branch {branch}", way_out, reason)
+
+
+def _kept_version(version: str, planned: Planned) -> Findings:
+    """Of a driver that others have installed no branch is asked, but a version may be."""
+    there = planned.target.version if planned.target else None
+    if there and there != version:
+        way_out = "have it installed in this version, or leave nvidia_driver_version empty"
+        reason = f"Driver {there} is installed by others, and {version} is wanted"
+        yield refuse("preinstalled-version", there, version, way_out, reason)
 
 
 def bad_flavour(case: Case, planned: Planned) -> Findings:
@@ -172,11 +186,13 @@ def known_bad(case: Case, planned: Planned) -> Findings:
 
 def kept(case: Case, planned: Planned) -> Findings:
     """What stays has to be there, to be what is wished for, and to be whole."""
-    if not case.wants_driver or _branch_choice.word_of(case.wish) != KEEP:
+    if not case.wants_driver or not _branch_choice.keeps(case.wish):
         return
     target = planned.target
     if target is None:
         way_out = f"set nvidia_driver_branch to a branch or to {NEWEST}, so that one is installed"
+        if case.source == PREINSTALLED:
+            way_out = "install one, or let the role do so with nvidia_driver_source: repo or distro"
         yield refuse("nothing-to-keep", "no driver", "a driver", way_out, "There is no driver on this host to keep")
         return
     yield from _kept_flavour(case, planned)
@@ -193,11 +209,18 @@ def _kept_flavour(case: Case, planned: Planned) -> Findings:
 
 def _kept_parts(case: Case, planned: Planned) -> Findings:
     on_disk, libraries = text(case.driver, "on_disk"), text(case.driver, "userland")
-    if libraries is None:
+    looked = flag(part(case.facts, "sources", "modinfo"), "ok") is True
+    if looked and on_disk is None and text(case.driver, "loaded") is None:
+        running = text(part(case.platform, "kernel"), "running") or "that runs"
+        way_out = "install it anew the way it was installed, or boot a kernel that it has a module for"
+        reason = f"The driver is to stay, but it has no module for kernel {running}"
+        yield refuse("kept-driver-broken", f"libraries {libraries}", "a kernel module as well", way_out, reason)
+    elif libraries is None:
         yield f"The libraries of driver {on_disk}, which is kept, did not answer: whether they fit it is not known."
     elif on_disk and libraries != on_disk:
         found = f"module {on_disk}, libraries {libraries}"
-        way_out = "install it anew the way it was installed, or name a branch in nvidia_driver_branch"
+        way_out = "install it anew the way it was installed"
+        way_out += "" if case.source == PREINSTALLED else ", or name a branch in nvidia_driver_branch"
         reason = f"The driver is to stay, but its parts do not agree ({found})"
         yield refuse("kept-driver-broken", found, "one version of all parts", way_out, reason)
 

@@ -24,6 +24,8 @@ class Planned(t.NamedTuple):
     toolkit: dict[str, t.Any]
     fabric: dict[str, t.Any]
     kernel: dict[str, t.Any]
+    services: dict[str, t.Any]
+    components: dict[str, t.Any]
 
     @property
     def installs_driver(self) -> bool:

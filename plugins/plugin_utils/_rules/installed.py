@@ -5,16 +5,24 @@
 
 from __future__ import annotations
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, flag, part, rows, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    PIN_FILE,
+    REPO,
+    Case,
+    flag,
+    part,
+    rows,
+    text,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
 KEEP_WORDS = "or leave it as it is with nvidia_driver_branch: keep"
-MANY = 8
 
 
 def foreign_driver(case: Case, planned: Planned) -> Findings:
-    """NVIDIA's packages beside a driver that came another way are two drivers in each other's files."""
+    """Packages beside a driver that came another way are two drivers in each other's files."""
     if not case.wants_driver or (planned.target and planned.target.kept):
         return
     on_disk, by = text(case.driver, "on_disk"), text(case.driver, "installed_by")
@@ -25,11 +33,22 @@ def foreign_driver(case: Case, planned: Planned) -> Findings:
         way_out = f"remove it the way it was installed (nvidia-uninstall, if by NVIDIA's .run file), {KEEP_WORDS}"
         reason = f"Driver {version} is installed, but not by a package{why}"
         yield refuse("foreign-driver", f"driver {version} without packages", "packages", way_out, reason)
-    elif by == "distro":
+    elif by == DISTRO and case.source == REPO:
         version = _driver_plan.there(case)
-        way_out = f"remove the distribution's packages of it first, {KEEP_WORDS}"
+        way_out = f"{_removal(case)}, stay with them (nvidia_driver_source: distro), {KEEP_WORDS}"
         reason = f"Driver {version} is installed from the distribution, and NVIDIA's packages do not go beside it{why}"
         yield refuse("distribution-driver", f"the distribution's driver {version}", "NVIDIA's", way_out, reason)
+    elif by == REPO and case.source == DISTRO:
+        version = _driver_plan.there(case)
+        way_out = f"{_removal(case)}, stay with them (nvidia_driver_source: repo), {KEEP_WORDS}"
+        reason = f"Driver {version} is installed from NVIDIA's repository, and the distribution's does not go beside it"
+        yield refuse("repository-driver", f"NVIDIA's driver {version}", "the distribution's", way_out, reason + why)
+
+
+def _removal(case: Case) -> str:
+    if PIN_FILE in case.files:
+        return "remove it first with nvidia_driver_state: absent"
+    return "remove its packages first"
 
 
 def loaded_from_elsewhere(case: Case, planned: Planned) -> Findings:
@@ -69,6 +88,7 @@ def _changed_packages(case: Case, planned: Planned) -> list[str]:
         names += _driver_plan.driver_packages(case)
     if driver["action"] == "install":
         names += [package["name"] for package in driver["packages"]]
+    names += [*planned.fabric["missing"], *driver["obsolete"]]
     if toolkit["action"] in ("change", "absent"):
         names += [line["name"] if isinstance(line, dict) else line for line in toolkit["packages"]]
     return sorted({name for name in names if name in case.packages})
@@ -79,22 +99,17 @@ def users_of_the_gpu(case: Case, planned: Planned) -> Findings:
     disruption = planned.driver["disruption"]
     if disruption not in ("unload", "reboot") or not holders:
         return
-    named = [_holder(line) for line in holders[:MANY]]
-    rest = f" and {len(holders) - MANY} more" if len(holders) > MANY else ""
+    named = _effect.some([_effect.holder_words(line) for line in holders])
     what = "before the kernel modules can be unloaded" if disruption == "unload" else "by the reboot"
-    yield f"These use a GPU now and are stopped {what}: {', '.join(named)}{rest}."
-
-
-def _holder(line: Section) -> str:
-    where = text(line, "container") or text(line, "unit")
-    kind = "container " if text(line, "container") else ""
-    return f"{text(line, 'name') or 'a process'} (pid {line.get('pid')}{f', {kind}{where}' if where else ''})"
+    yield f"These use a GPU now and are stopped {what}: {named}."
 
 
 def daemons_of_the_driver(case: Case, planned: Planned) -> Findings:
     """Fabric manager and IMEX work with no other driver than that of their own version."""
     for key, name in (("fabric_manager", "fabric manager"), ("imex", "IMEX daemon")):
         daemon = part(case.driver, key)
+        if key == "fabric_manager" and planned.fabric["missing"]:
+            continue
         version = text(daemon, "version")
         if flag(daemon, "present") is not True or version is None or planned.version is None:
             continue
@@ -114,7 +129,9 @@ def _is_the_same(version: str, driver: str) -> bool:
 
 def fabric_manager_is_missing(case: Case, planned: Planned) -> Findings:
     daemon = part(case.driver, "fabric_manager")
-    if case.wants_driver and planned.fabric["needed"] and flag(daemon, "present") is False:
+    if planned.fabric["missing"] or not case.wants_driver:
+        return
+    if planned.fabric["needed"] and flag(daemon, "present") is False:
         names = ", ".join(package["spec"] for package in planned.fabric["packages"])
         yield (
             f"CUDA does not start here without a fabric manager of the driver's version, for {planned.fabric['why']};"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _host_plan
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _kernels
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, flag, part, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
@@ -52,12 +52,13 @@ def direct_storage(case: Case, planned: Planned) -> Findings:
 
 
 def headers(case: Case, planned: Planned) -> Findings:
-    """Whether modules can be built, as far as the facts tell. Of those that are there already `next_boot` tells."""
-    if not planned.installs_driver:
-        return
-    names = ", ".join(planned.kernel["missing"])
-    for release in _host_plan.without_headers(case):
-        yield f"Kernel {release} has no headers here, so that no module can be built for it (packages: {names})."
+    """A kernel that only runs here, and that no package has brought, is left out."""
+    release = _kernels.left_out(case)
+    if planned.kernel["headers"] and release:
+        yield (
+            f"Kernel {release}, which runs, is none of this host's own, so that it has no headers: modules are built"
+            f" for {_kernels.following(case)} only, and take effect when that boots."
+        )
 
 
 def next_boot(case: Case, planned: Planned) -> Findings:
@@ -74,6 +75,17 @@ def next_boot(case: Case, planned: Planned) -> Findings:
         yield f"Kernel {release} boots next, with driver {version} for it; the running one has {on_disk}."
 
 
+def module_parameters(case: Case, planned: Planned) -> Findings:
+    bad = _effect.bad_parameters(case) if case.wants_driver else []
+    if bad:
+        found = ", ".join(bad)
+        way_out = (
+            "name parameters of the module nvidia (NVreg_...) with one word each in nvidia_driver_module_parameters"
+        )
+        reason = f"These are no parameters of NVIDIA's kernel module: {found}"
+        yield refuse("bad-parameter", found, "such as NVreg_NvLinkDisable: 1", way_out, reason)
+
+
 def rivals(case: Case, planned: Planned) -> Findings:
     held = _driver_plan.rivals(case)
     if held and case.wants_driver:
@@ -86,4 +98,4 @@ def passed_through(case: Case, planned: Planned) -> Findings:
         yield f"Virtual machines have, or are to have, {found} (vfio-pci): NVIDIA's driver here is not for them."
 
 
-RULES: tuple[Rule, ...] = (secure_boot, direct_storage, headers, next_boot, rivals, passed_through)
+RULES: tuple[Rule, ...] = (secure_boot, direct_storage, headers, next_boot, module_parameters, rivals, passed_through)

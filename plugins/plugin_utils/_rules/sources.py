@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_plan, _distribution
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PREINSTALLED, REPO, Case, part, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
+DRIVER_SOURCES = (REPO, DISTRO, PREINSTALLED)
 SOURCES = "/etc/apt/sources.list.d/"
 # All that apt reads there; a file with another ending, such as .save, it leaves alone.
 SOURCE_ENDINGS = (".list", ".sources")
@@ -78,7 +80,62 @@ def _is_in_the_way(case: Case, planned: Planned, name: str) -> bool:
 def _wishes_packages(case: Case, planned: Planned) -> bool:
     """Whether anything is to be installed from NVIDIA's repository of drivers and CUDA."""
     kept = planned.target is not None and planned.target.kept
-    return (case.wants_driver and not kept) or bool(case.toolkits)
+    return (case.wants_driver and not kept and case.source == REPO) or _cuda_plan.wants_packages(case)
 
 
-RULES: tuple[Rule, ...] = (mirror_without_tls, mirror_with_credentials, foreign_source)
+def unknown_source(case: Case, planned: Planned) -> Findings:
+    if case.wants_driver and case.source not in DRIVER_SOURCES:
+        words = ", ".join(DRIVER_SOURCES)
+        reason = f"There is no source of the driver called {case.source}"
+        yield refuse("unknown-source", case.source, words, f"set nvidia_driver_source to one of {words}", reason)
+
+
+def branch_of_the_distribution(case: Case, planned: Planned) -> Findings:
+    """Of words another rule tells that no branch fits."""
+    target = planned.target
+    if target is None or target.kept or case.source != DISTRO or not case.line:
+        return
+    lines = [line for line in case.distro_drivers if line.flavour == target.flavour]
+    known = [str(line.branch) for line in lines]
+    if str(target.branch) in known:
+        return
+    name, has = text(case.platform, "name") or "This distribution", ", ".join(known) or "none"
+    ways = [f"set nvidia_driver_branch to {' or '.join(known)}"] if known else []
+    way_out = ", or ".join([*ways, "take the driver from NVIDIA's repository with nvidia_driver_source: repo"])
+    reason = f"{name} has no driver of branch {target.branch} with {target.flavour} modules itself, only branch {has}"
+    yield refuse("distribution-branch", f"branch {has}", f"branch {target.branch}", way_out, reason)
+
+
+def components(case: Case, planned: Planned) -> Findings:
+    """Where the host's own entries are not understood, nobody adds any beside them."""
+    if planned.components["missing"] is not None:
+        return
+    needed = " ".join(planned.components["needed"])
+    obstacles = _distribution.obstacles(case)
+    found = "; ".join(obstacles) or "no package source of the host is known to be its distribution's"
+    way_out = f"enable {needed} yourself in the host's package sources"
+    way_out += "" if obstacles else ", or let apt read its lists (apt-get update), which say whose they are"
+    reason = f"The driver is in the components {needed}, and they cannot be enabled: {found}"
+    yield refuse("distribution-components", found, needed, way_out, reason)
+
+
+def kernel_without_modules(case: Case, planned: Planned) -> Findings:
+    """Ubuntu's signed modules are named after the kernel that they are for."""
+    target = planned.target
+    if target is None or target.kept or case.builds_modules or case.kernel_flavour:
+        return
+    running = text(part(case.platform, "kernel"), "running") or "unknown"
+    way_out = "boot a kernel of the distribution, or take NVIDIA's own packages with nvidia_driver_source: repo"
+    reason = f"The distribution has modules for its own kernels only, and {running} is none of them"
+    yield refuse("foreign-kernel", running, "a kernel of the distribution", way_out, reason)
+
+
+RULES: tuple[Rule, ...] = (
+    mirror_without_tls,
+    mirror_with_credentials,
+    foreign_source,
+    unknown_source,
+    branch_of_the_distribution,
+    components,
+    kernel_without_modules,
+)

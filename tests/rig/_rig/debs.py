@@ -99,13 +99,15 @@ Filler = Callable[[Tree, Package, Sources], None]
 
 
 def _filler(kind: str) -> Filler:
-    if kind.startswith("cuda-toolkit-"):
-        return lambda tree, package, _: _cuda_toolkit(tree, package, kind.removeprefix("cuda-toolkit-"))
+    name, _, release = kind.partition(" ")
+    if release:
+        return lambda tree, package, _: OF_CUDA[name](tree, package, release)
     if kind in LICENCES:
         return lambda tree, package, _: _modules(tree, package, LICENCES[kind])
     fillers: dict[str, Filler] = {
         "nvml": _nvml, "cuda": _cuda, "smi": _smi, "kernel-support": _kernel_support,
-        "pinning": _pinning, "ctk": _ctk, "runtime-hook": _runtime_hook,
+        "pinning": _pinning, "persistenced": _persistenced, "fabricmanager": _fabricmanager,
+        "headers": _headers, "ctk": _ctk, "runtime-hook": _runtime_hook,
     }  # fmt: skip
     return fillers[kind]
 
@@ -145,9 +147,18 @@ def _modules(tree: Tree, package: Package, licence: str) -> None:
     tree.copy("lib/modprobe.d/nvidia-simulated.conf", FILES / "simulated-module.conf")
     tree.text("usr/lib/modules-load.d/nvidia.conf", "nvidia\n")
     folder = '"/usr/lib/modules/$(uname -r)/updates/dkms"'
-    tree.script("postinst", f"install -D -m 644 -t {folder} /{source}/*.ko", "depmod")
+    tree.script(
+        "postinst", *_failing_build(package.upstream), f"install -D -m 644 -t {folder} /{source}/*.ko", "depmod"
+    )
     tree.script("prerm", *(f"rm -f /usr/lib/modules/*/updates/dkms/{name}.ko" for name in MODULES))
     tree.script("prerm", f"rmdir -p --ignore-fail-on-non-empty {folder}", "depmod")
+
+
+def _failing_build(version: str) -> list[str]:
+    """A test that wants DKMS to fail leaves a file; the log stays where DKMS leaves that of a build that failed."""
+    log = f"/var/lib/dkms/nvidia/{version}/build/make.log"
+    told = f"mkdir -p {Path(log).parent}; echo 'rig: this build was told to fail' >{log}; exit 10"
+    return [f"if [ -e /run/rig-dkms-fails ]; then {told}; fi", f"rm -rf {Path(log).parents[2]}"]
 
 
 def _module(path: Path, name: str, needs: str, version: str, licence: str) -> None:
@@ -172,15 +183,63 @@ def _pinning(tree: Tree, package: Package, sources: Sources) -> None:
     tree.script("prerm", f"rm -f {target}")
 
 
-def _cuda_toolkit(tree: Tree, package: Package, release: str) -> None:
-    home = f"usr/local/cuda-{release}"
+def _persistenced(tree: Tree, package: Package, sources: Sources) -> None:
+    _service(tree, package, "nvidia-persistenced", "nvidia-persistenced.service")
+
+
+def _fabricmanager(tree: Tree, package: Package, sources: Sources) -> None:
+    _service(tree, package, "nv-fabricmanager", "nvidia-fabricmanager.service")
+
+
+def _service(tree: Tree, package: Package, program: str, unit: str) -> None:
+    """As NVIDIA packs its fabric manager: installing it starts nothing, removing it stops what runs."""
+    tree.text(f"usr/bin/{program}", (FILES / program).read_text().replace("@version@", package.upstream), 0o755)
+    tree.copy(f"usr/lib/systemd/system/{unit}", FILES / unit)
+    tree.script("postinst", "systemctl daemon-reload")
+    tree.script("prerm", f'[ "$1" != remove ] || systemctl disable --now {unit}')
+    tree.script("postrm", "systemctl daemon-reload")
+
+
+def _headers(tree: Tree, package: Package, sources: Sources) -> None:
+    """Where modules of a kernel are built, as far as anybody looks without building one."""
+    kernel = package.name.removeprefix("linux-headers-")
+    tree.text(f"usr/src/linux-headers-{kernel}/Makefile", f"# {STUB.format(package.name)}")
+    tree.link(f"usr/lib/modules/{kernel}/build", f"/usr/src/linux-headers-{kernel}")
+
+
+def _cuda_home(release: str) -> str:
+    return f"usr/local/cuda-{release}"
+
+
+def _cuda_version(tree: Tree, package: Package, release: str) -> None:
     components = {"cuda": {"name": "CUDA SDK", "version": package.upstream}}
-    tree.text(f"{home}/version.json", json.dumps(components, indent=3) + "\n")
-    build = f"Cuda compilation tools, release {release}, V{package.upstream}"
-    tree.text(f"{home}/bin/nvcc", f"#!/bin/sh\necho 'nvcc: NVIDIA (R) Cuda compiler driver'\necho '{build}'\n", 0o755)
-    priority = release.replace(".", "")
+    tree.text(f"{_cuda_home(release)}/version.json", json.dumps(components, indent=3) + "\n")
+
+
+def _nvcc(tree: Tree, package: Package, release: str) -> None:
+    text = (FILES / "nvcc").read_text().replace("@RELEASE@", release).replace("@VERSION@", package.upstream)
+    tree.text(f"{_cuda_home(release)}/bin/nvcc", text, 0o755)
+
+
+def _cudart(tree: Tree, package: Package, release: str) -> None:
+    tree.text(f"{_cuda_home(release)}/targets/x86_64-linux/lib/README", STUB.format(package.name))
+    tree.link(f"{_cuda_home(release)}/lib64", "targets/x86_64-linux/lib")
+
+
+def _cuda_alternative(tree: Tree, package: Package, release: str) -> None:
+    home, priority = _cuda_home(release), release.replace(".", "")
     tree.script("postinst", f"update-alternatives --install /usr/local/cuda cuda /{home} {priority}")
     tree.script("prerm", f"update-alternatives --remove cuda /{home}")
+
+
+def _cuda_loader(tree: Tree, package: Package, release: str) -> None:
+    tree.text("etc/ld.so.conf.d/000_cuda.conf", "/usr/local/cuda/targets/x86_64-linux/lib\n")
+
+
+OF_CUDA: dict[str, Callable[[Tree, Package, str], None]] = {
+    "cuda-version": _cuda_version, "nvcc": _nvcc, "cudart": _cudart,
+    "cuda-alternative": _cuda_alternative, "cuda-loader": _cuda_loader,
+}  # fmt: skip
 
 
 def _ctk(tree: Tree, package: Package, sources: Sources) -> None:

@@ -24,6 +24,7 @@ class Host(NamedTuple):
     card: str
     gpus: int
     joined: bool
+    debian_sources: bool
 
 
 def network() -> ipaddress.IPv4Network:
@@ -63,4 +64,5 @@ def _host(fleet: str, entry: dict[str, Any]) -> Host:
         card=entry["card"] if gpus else "",
         gpus=gpus,
         joined=entry.get("joined", True),
+        debian_sources=entry.get("debian_sources", False),
     )

@@ -21,6 +21,7 @@ from _rig.image import host_key
 from _rig.kubeconfig import with_token
 from _rig.nvml import hardware_ini
 from _rig.podman import Container, containers, inside, remove, start_systemd
+from _rig.repository import ensure_signing_key
 from _rig.shell import RigError, attempt, last_words, run, say
 from _rig.state import state, write
 
@@ -82,10 +83,12 @@ def _start(host: Host, made: Made, network: str) -> None:
 def _write_files(folder: Path, host: Host) -> None:
     """What the host finds under /etc/kubegpu-rig; the scripts of node/ put it where it belongs."""
     prefix = host.address.rsplit(".", 1)[0]
-    write(folder / "host.env", f"RIG_ADDRESS={host.address}\nRIG_NETWORK_PREFIX={prefix}\n")
+    own = f"RIG_DEBIAN_SOURCES={int(host.debian_sources)}"
+    write(folder / "host.env", f"RIG_ADDRESS={host.address}\nRIG_NETWORK_PREFIX={prefix}\n{own}\n")
     write(folder / "hardware.ini", hardware_ini(host.card, host.gpus, host.name))
     write(folder / "kubeadm-flags.env", KUBELET_FLAGS.format(address=host.address))
     write(folder / "authorized_keys", (state() / "ssh" / "id.pub").read_text())
+    write(folder / "system.asc", (ensure_signing_key() / "public.asc").read_text(), 0o644)
     write(folder / "ca.crt", (control_plane.pki() / "ca.crt").read_text(), 0o644)
     if host.os != "debian-12":
         write(folder / "os-release", _costume(host.os), 0o644)

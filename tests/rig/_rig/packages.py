@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ class Repository(NamedTuple):
     paths: list[str]  # below the served folder; all have the same packages
     key_name: str  # the file with the public key, seen from each path
     packages: list[Package]
+    origin: str = "NVIDIA"
 
 
 def table() -> dict[str, Any]:
@@ -44,7 +46,7 @@ def drivers(entries: dict[str, Any]) -> list[Driver]:
 
 def repositories(entries: dict[str, Any]) -> list[Repository]:
     """As NVIDIA lays them out: one flat folder for each release of a distribution, one for the container toolkit."""
-    cuda = [_cuda(entry) for entry in entries["cuda"]]
+    cuda = cuda_packages(entries)
     found = []
     for family, entry in entries["family"].items():
         paths = [f"compute/cuda/repos/{release}/x86_64" for release in entry["releases"]]
@@ -53,6 +55,9 @@ def repositories(entries: dict[str, Any]) -> list[Repository]:
     rows, versions = entries["toolkit"]["package"], entries["toolkit"]["versions"]
     toolkit = [_package(row, version, "1") for version in versions for row in rows]
     found.append(Repository("container-toolkit", ["libnvidia-container/stable/deb/amd64"], "../../../gpgkey", toolkit))
+    own, version = entries["system"]["package"], entries["system"]["version"]
+    system = [_package(row, version, "1") for row in own]
+    found.append(Repository("system", ["system"], "key.asc", system, "Debian"))
     return found
 
 
@@ -64,9 +69,27 @@ def _driver_packages(family: dict[str, Any], driver: Driver) -> list[Package]:
 
 def _package(row: dict[str, Any], version: str, revision: str) -> Package:
     words = {"version": version, "branch": version.split(".")[0], "deb": f"{version}-{revision}"}
+    words["kernel"] = os.uname().release
     relations = {name: [item.format(**words) for item in row[name]] for name in RELATIONS if name in row}
     return Package(row["name"].format(**words), words["deb"], version, relations, tuple(row.get("content", ())))
 
 
-def _cuda(entry: dict[str, Any]) -> Package:
-    return Package(entry["name"], f"{entry['version']}-1", entry["version"], {}, (f"cuda-toolkit-{entry['release']}",))
+def cuda_packages(entries: dict[str, Any]) -> list[Package]:
+    """Each row for each release of CUDA, the newest one first; what releases share is there once."""
+    found: dict[tuple[str, str], Package] = {}
+    for release in reversed(entries["cuda"]):
+        for row in entries["cuda_package"]:
+            package = _cuda(row, release)
+            found.setdefault((package.name, "" if row.get("newest") else package.version), package)
+    return list(found.values())
+
+
+def _cuda(row: dict[str, Any], entry: dict[str, Any]) -> Package:
+    release = entry["release"]
+    words = {"tag": release.replace(".", "-"), "major": release.split(".")[0], "release": release}
+    upstream = row.get("own_version", entry["version"])
+    words |= {"version": entry["version"], "driver": entry["driver"]}
+    words["deb"] = f"{upstream}-{row.get('revision', '1').format(**words)}"
+    relations = {name: [item.format(**words) for item in row[name]] for name in RELATIONS if name in row}
+    content = tuple(f"{kind} {release}" for kind in row.get("content", ()))
+    return Package(row["name"].format(**words), words["deb"], upstream, relations, content)

@@ -36,13 +36,16 @@ def ensure_repositories() -> Path:
     sources = Sources(userland, smi, toolkit / "bin")
     code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py")]
     names = [folder.name for folder in (*userland.values(), toolkit)]
-    folder = cache() / "apt" / key(PACKAGES, *code, *names, smi, signing_key / "fingerprint")
+    folder = cache() / "apt" / key(PACKAGES, *code, *names, smi, signing_key / "fingerprint", os.uname().release)
 
     def make(new: Path) -> None:
         (new / "fingerprint").write_bytes((signing_key / "fingerprint").read_bytes())
         with _keyring(signing_key) as home:
             for repository in packages.repositories(entries):
                 _fill(new, repository, sources, signing_key, home)
+        for path in entries["runfiles"]["paths"]:
+            (new / path).parent.mkdir(parents=True, exist_ok=True)
+            (new / path).write_bytes((PACKAGES / "files" / "runfile").read_bytes())
 
     return made_once(folder, make, "write the apt repositories")
 
@@ -56,7 +59,7 @@ def _fill(root: Path, repository: Repository, sources: Sources, signing_key: Pat
     files = {"Packages": index, "Packages.gz": gzip.compress(index, mtime=0)}
     for name, content in files.items():
         (first / name).write_bytes(content)
-    (first / "Release").write_text(release(repository.name, files))
+    (first / "Release").write_text(release(repository, files))
     _gpg(home, "--clearsign", "--output", first / "InRelease", first / "Release")
     _gpg(home, "--armor", "--detach-sign", "--output", first / "Release.gpg", first / "Release")
     for folder in others:
@@ -74,10 +77,16 @@ def index_entry(package: Package, deb: Path) -> str:
     return control(package) + "\n".join([*lines, ""])
 
 
-def release(label: str, files: dict[str, bytes]) -> str:
+def release(repository: Repository, files: dict[str, bytes]) -> str:
     """The text of `Release`: who made the repository, and the checksums of its indexes."""
     date = email.utils.format_datetime(datetime.datetime.fromtimestamp(EPOCH, datetime.UTC), usegmt=True)
-    lines = ["Origin: NVIDIA", f"Label: {label}", "Architectures: amd64", f"Date: {date}", "SHA256:"]
+    lines = [
+        f"Origin: {repository.origin}",
+        f"Label: {repository.name}",
+        "Architectures: amd64",
+        f"Date: {date}",
+        "SHA256:",
+    ]
     lines += [f" {hashlib.sha256(content).hexdigest()} {len(content)} {name}" for name, content in files.items()]
     return "\n".join([*lines, ""])
 

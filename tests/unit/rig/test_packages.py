@@ -57,6 +57,26 @@ def test_a_metapackage_reaches_every_piece_of_a_driver(repository: Repository) -
             assert len(kinds & {"modules-open", "modules-proprietary"}) == 1
 
 
+def names_below(repository: Repository, name: str) -> set[str]:
+    """A package's name, and those of all that apt would install with it."""
+    found: set[str] = set()
+    rest = [name]
+    while rest:
+        name = rest.pop()
+        relations = [item for package in by_name(repository, name) for item in package.relations.get("depends", [])]
+        rest += {relation.split(" ")[0] for relation in relations} - found
+        found.add(name)
+    return found
+
+
+@pytest.mark.parametrize("repository", ["cuda-debian", "cuda-ubuntu"])
+def test_cuda_brings_a_driver_by_the_packages_that_do_so_at_nvidia_and_by_no_other(repository: str) -> None:
+    for package in named(repository).packages:
+        if package.name.startswith(("cuda-", "libcu")) and not package.name.startswith("cuda-drivers"):
+            brings = "cuda-drivers" in names_below(named(repository), package.name)
+            assert brings is bool(re.match(r"cuda-(runtime-)?\d", package.name)), package.name
+
+
 def closure(repository: Repository, package: Package) -> list[Package]:
     wanted = [relation.split(" (= ") for relation in package.relations.get("depends", []) if "(=" in relation]
     parts = [part for name, version in wanted for part in by_name(repository, name) if part.version == version[:-1]]
@@ -83,7 +103,7 @@ def test_index_and_control_file_say_the_same(tmp_path: Path) -> None:
 
 
 def test_release_names_every_index_with_its_sum() -> None:
-    text = release("cuda-debian", {"Packages": b"one", "Packages.gz": b"two"})
+    text = release(named("cuda-debian"), {"Packages": b"one", "Packages.gz": b"two"})
     assert f" {hashlib.sha256(b'one').hexdigest()} 3 Packages\n" in text
     assert text.count("\n ") == 2
 

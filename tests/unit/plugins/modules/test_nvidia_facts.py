@@ -126,6 +126,8 @@ def test_each_field_is_documented_and_each_documented_field_is_returned(tmp_path
     ):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).touch()
+    (tmp_path / "etc/apt").mkdir()
+    (tmp_path / "etc/apt/sources.list").write_text("deb http://deb.debian.org/debian bookworm main\n")
     result = nvidia_facts.run({"gather_subset": ["all"]}, Host(str(tmp_path)))
     one_of_each = {"index": 0, "mig.instances": [[]], "nvlink": [[]], "processes": [[]]}
     said = nvml.understand({"gpus": [one_of_each]}).gpus

@@ -46,6 +46,26 @@ BRIDGE = {
     "driver": "mlx5_core",
 }
 
+# The loaded modules, and who has a GPU open: nobody but a service of the driver's, and a program.
+DAEMON = {"pid": 12, "name": "nvidia-persiste", "unit": "nvidia-persistenced.service", "container": None}
+PROGRAM = {"pid": 4711, "name": "python3", "unit": "train.service", "container": None}
+LOADED: Facts = {
+    "nvidia": {"refcount": 4, "used_by": ["nvidia_modeset", "nvidia_uvm"]},
+    "nvidia_modeset": {"refcount": 1, "used_by": ["nvidia_drm"]},
+    "nvidia_drm": {"refcount": 0, "used_by": []},
+    "nvidia_uvm": {"refcount": 0, "used_by": []},
+}
+IDLE: Facts = {"modules": LOADED, "holders": [DAEMON]}
+BUSY: Facts = {"modules": LOADED, "holders": [DAEMON, PROGRAM]}
+# A kernel that came with the machine and not with a package, as of a hypervisor that starts it itself.
+FOREIGN_KERNEL: Facts = {
+    "kernel": {"running": "6.18.44-vm", "next_boot": "6.1.0-41-amd64"},
+    "kernels": [
+        {"release": "6.1.0-41-amd64", "headers": True, "bootable": True},
+        {"release": "6.18.44-vm", "headers": False, "bootable": False},
+    ],
+}
+
 
 def host(**other: t.Any) -> Facts:
     """A bare Debian 12 with one H100."""

@@ -299,8 +299,24 @@ def test_each_platform_has_packages_of_every_kind() -> None:
     for line in DATA_OBJECT.platforms():
         manager = line["package_manager"]
         assert DATA_OBJECT.cuda_packages(manager, "13.0") == ["cuda-toolkit-13-0"]
+        assert DATA_OBJECT.cuda_packages(manager, "13.0", "runtime") == ["cuda-libraries-13-0"]
         assert DATA_OBJECT.toolkit_packages(manager)
         assert DATA_OBJECT.header_packages(manager, "6.1.0-40-amd64")
+
+
+DRIVERS_OF_CUDA = re.compile(r"cuda(-[0-9-]+|-\{version\})?|cuda-(runtime|drivers|demo-suite|compat).*")
+
+
+def test_no_part_of_cuda_brings_a_driver() -> None:
+    """NVIDIA's metapackages of these names pull one; the others are of the toolkit alone."""
+    names = [line["name"] for line in (*lines("packages", "cuda"), *lines("packages", "cuda_libraries"))]
+    assert [name for name in names if DRIVERS_OF_CUDA.fullmatch(name)] == []
+
+
+def test_a_library_is_matched_to_the_major_version_of_cuda() -> None:
+    found = {library.name: library.match for library in DATA_OBJECT.cuda_libraries("apt", "cudnn-9", 13)}
+    assert found == {"libcudnn9-cuda-13": None, "libcudnn9-dev-cuda-13": None}
+    assert [library.name for library in DATA_OBJECT.cuda_libraries("apt", "nccl", 12, "runtime")] == ["libnccl2"]
 
 
 def test_only_what_the_roles_can_do_is_called_supported() -> None:

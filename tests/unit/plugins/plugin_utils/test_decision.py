@@ -45,6 +45,9 @@ DECISIONS = {
     "only the default CUDA": (plan(cuda="default"), "change"),
     "CUDA to remove": (plan(cuda="absent"), "remove"),
     "CUDA to install, the toolkit to remove": (plan(cuda="install", toolkit="absent"), "install"),
+    "a driver to load again": (plan(driver="reload"), "reload"),
+    "only headers": ({**plan(), "kernel": {"action": "install"}}, "install"),
+    "only a service": ({**plan(), "services": {"action": "change"}}, "change"),
     "refused, whatever else": (plan(driver="install", refusals=[REFUSAL]), "refused"),
     "nothing is wished for": ({"driver": NOTHING}, "ready"),
 }

@@ -17,9 +17,12 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
     B200,
     BRIDGE,
+    BUSY,
     DATA,
+    FOREIGN_KERNEL,
     GH200,
     H100,
+    IDLE,
     K80,
     NVSWITCH,
     P100,
@@ -32,7 +35,6 @@ from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_host
     card,
     from_distribution,
     host,
-    toolkit,
     wish,
     with_cuda,
     with_driver,
@@ -43,6 +45,15 @@ from hypothesis import strategies as st
 ABSENT = wish(state="absent")
 NOUVEAU = {"pci": [{**H100, "driver": "nouveau"}]}
 PINNING = ["nvidia-driver-pinning-595"]
+MSI = {"parameters": {"EnableMSI": "1"}}
+NO_MSI = wish(parameters={"NVreg_EnableMSI": 0})
+BUILT_FOR_NEXT = {
+    "loaded": None,
+    "flavour": None,
+    "on_disk": None,
+    "on_disk_flavour": None,
+    "next_boot": {"kernel": "6.1.0-41-amd64", "version": "580.95.05", "flavour": "open"},
+}
 
 DRIVER = {
     # name: (facts, wishes, action, disruption, packages to install or to remove)
@@ -93,6 +104,57 @@ DRIVER = {
         ["nvidia-open-580=580.*"],
     ),
     "not loaded": (with_driver("580.95.05", driver={"loaded": None, "flavour": None}), wish(), "load", "load", []),
+    "not loaded, and it would have other parameters": (
+        with_driver("580.95.05", driver={"loaded": None, "flavour": None, **MSI}),
+        wish(parameters={"NVreg_EnableMSI": 0}),
+        "load",
+        "load",
+        [],
+    ),
+    "other parameters": (with_driver("580.95.05", driver={**IDLE, **MSI}), NO_MSI, "reload", "reload", []),
+    "other parameters, in use": (with_driver("580.95.05", driver={**BUSY, **MSI}), NO_MSI, "reboot", "reboot", []),
+    "the same parameters": (
+        with_driver("580.95.05", driver={**IDLE, **MSI}),
+        wish(parameters={"NVreg_EnableMSI": "0x1", "NVreg_NotShown": 1}),
+        "none",
+        "none",
+        [],
+    ),
+    "a kept driver with other parameters": (
+        with_driver("580.95.05", driver={**IDLE, **MSI}),
+        wish("keep", parameters={"NVreg_EnableMSI": False}),
+        "reload",
+        "reload",
+        [],
+    ),
+    "an older one still loaded, by nobody in use": (
+        with_driver("580.95.05", driver={"loaded": "570.211.01", **IDLE}),
+        wish(),
+        "reload",
+        "reload",
+        [],
+    ),
+    "another branch, and nobody uses a GPU": (
+        with_driver("570.211.01", driver=IDLE),
+        wish(),
+        "change",
+        "reload",
+        ["nvidia-open-580=580.*"],
+    ),
+    "another branch, and somebody does": (
+        with_driver("570.211.01", driver=BUSY),
+        wish(),
+        "change",
+        "reboot",
+        ["nvidia-open-580=580.*"],
+    ),
+    "built for the next kernel only": (
+        with_driver("580.95.05", platform=FOREIGN_KERNEL, driver=BUILT_FOR_NEXT),
+        wish(),
+        "reboot",
+        "reboot",
+        [],
+    ),
     "an older one still loaded": (
         with_driver("580.95.05", driver={"loaded": "570.211.01"}),
         wish(),
@@ -156,9 +218,9 @@ DRIVER = {
 
 
 def test_a_change_of_branch_lets_go_of_the_branch_before() -> None:
-    assert plan(with_driver("595.91.07"), wish("615"))["driver"]["remove"] == PINNING
-    assert plan(with_driver("595.91.07"), wish("595", version="595.104.02"))["driver"]["remove"] == []
-    assert plan(with_driver("570.211.01"), wish())["driver"]["remove"] == []
+    assert plan(with_driver("595.91.07"), wish("615"))["driver"]["obsolete"] == PINNING
+    assert plan(with_driver("595.91.07"), wish("595", version="595.104.02"))["driver"]["obsolete"] == []
+    assert plan(with_driver("570.211.01"), wish())["driver"]["obsolete"] == []
 
 
 @pytest.mark.parametrize("facts, wishes, action, disruption, packages", DRIVER.values(), ids=DRIVER.keys())
@@ -175,44 +237,6 @@ def test_driver(facts: Facts, wishes: Wishes, action: str, disruption: str, pack
     assert value["refusals"] == []
     assert bool(value["summary"]) is (action != "none")
     assert (facts, wishes) == before, "a plan changes nothing"
-
-
-CUDA = {
-    # name: (facts, wish, action, missing, remove)
-    "none wished": (with_cuda("12.8"), {"versions": []}, "none", [], []),
-    "both missing": (host(), {"versions": ["12.8", "13.0"]}, "install", ["12.8", "13.0"], []),
-    "one missing": (with_cuda("12.8"), {"versions": ["12.8", "13.0"]}, "install", ["13.0"], []),
-    "there": (with_cuda("12.8", "13.0"), {"versions": ["13.0"]}, "none", [], []),
-    "a folder without its package": (
-        host(cuda={"toolkits": [toolkit("13.0")]}),
-        {"versions": ["13.0"]},
-        "install",
-        ["13.0"],
-        [],
-    ),
-    "another default": (
-        with_cuda("12.8", "13.0", default="12.8"),
-        {"versions": ["13.0"], "default": "13.0"},
-        "default",
-        [],
-        [],
-    ),
-    "removed, the other one stays": (
-        with_cuda("12.8", "13.0", default="12.8"),
-        {"state": "absent", "versions": ["13.0"]},
-        "absent",
-        [],
-        ["cuda-toolkit-13-0"],
-    ),
-    "nothing named, nothing removed": (with_cuda("13.0"), {"state": "absent", "versions": []}, "none", [], []),
-}
-
-
-@pytest.mark.parametrize("facts, wished, action, missing, remove", CUDA.values(), ids=CUDA.keys())
-def test_cuda(facts: Facts, wished: dict[str, t.Any], action: str, missing: list[str], remove: list[str]) -> None:
-    value = plan(facts, {"cuda": wished})
-    assert (value["cuda"]["action"], value["cuda"]["missing"], value["cuda"]["remove"]) == (action, missing, remove)
-    assert bool(value["summary"]) is (action != "none")
 
 
 TOOLKIT = (
@@ -257,6 +281,13 @@ REPOSITORY = {
         True,
     ),
     "the last one leaves": (with_cuda("13.0"), {"cuda": {"state": "absent", "versions": ["13.0"]}}, False),
+    "a library of it stays": (
+        host(packages={"libnccl2": {"version": "2.30.7-1+cuda13.0"}}),
+        {"cuda": {"versions": []}},
+        True,
+    ),
+    "for a library alone": (host(), {"cuda": {"default": "13.0", "cudnn": "9"}}, True),
+    "a runfile needs none": (host(), {"cuda": {"runfiles": [{"version": "13.0"}]}}, False),
     "one of two leaves": (with_cuda("12.8", "13.0"), {"cuda": {"state": "absent", "versions": ["13.0"]}}, True),
 }
 
@@ -274,10 +305,11 @@ BRANCHES = [*map(str, DATA.branches()), "newest", "needed", "keep", "999", ""]
 def installed_by(planned: dict[str, t.Any], facts: Facts) -> Facts:
     """The host after the role has done what was planned, as far as the driver goes."""
     driver = planned["driver"]
-    if driver["action"] not in ("install", "change"):
-        return facts
     version = driver["version"] or driver["version_expected"] or f"{driver['branch']}.299.01"
-    return with_driver(version, driver["flavour"], pci=facts["pci"])
+    changed = driver["action"] in ("install", "change")
+    after = with_driver(version, driver["flavour"], pci=facts["pci"]) if changed else copy.deepcopy(facts)
+    fabric = {name: {"version": f"{version}-1"} for name in planned["fabric"]["missing"]}
+    return {**after, "packages": {**after["packages"], **fabric}}
 
 
 @st.composite

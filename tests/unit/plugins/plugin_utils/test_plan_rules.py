@@ -11,8 +11,12 @@ import pytest
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
     BRIDGE,
+    BUSY,
     DATA,
+    FOREIGN_KERNEL,
     H100,
+    IDLE,
+    LOADED,
     NVSWITCH,
     TODAY,
     V100,
@@ -85,6 +89,12 @@ REFUSED: dict[str, tuple[Facts, Wishes, list[str], str]] = {
         wish(),
         ["no-nvidia-hardware"],
         "Virtual machines have all GPUs of this host (0000:1b:00.0, by vfio-pci)",
+    ),
+    "no parameter of the module": (
+        host(),
+        wish(parameters={"nvidia-drm.modeset": 1, "NVreg_Good": 1, "NVreg_Two": "1 2"}),
+        ["bad-parameter"],
+        "NVreg_Two=1 2, nvidia-drm.modeset=1",
     ),
     "no GPU, but none is needed": (host(pci=[]), {"cuda": {"versions": ["13.0"]}}, [], ""),
     "another distribution": (
@@ -489,10 +499,11 @@ WARNED: dict[str, tuple[Facts, Wishes, list[str]]] = {
         ["waits for a reboot already (linux-image-6.1.0-41-amd64)"],
     ),
     "a reboot, and nobody knows why": (host(platform={"reboot": {"pending": True}}), wish(), ["reboot already."]),
-    "no headers": (
-        host(platform=TWO_KERNELS),
+    "headers that are to come": (host(platform=TWO_KERNELS), wish(), []),
+    "a kernel that can have no headers": (
+        host(platform=FOREIGN_KERNEL),
         wish(),
-        ["Kernel 6.1.0-41-amd64 has no headers here, so that no module can be built for it"],
+        ["Kernel 6.18.44-vm, which runs, is none of this host's own", "for 6.1.0-41-amd64 only"],
     ),
     "a kernel that boots next without a module": (
         with_driver(
@@ -525,13 +536,18 @@ WARNED: dict[str, tuple[Facts, Wishes, list[str]]] = {
     "who uses the GPU, and nothing happens": (with_driver("580.178.04", driver={"holders": USERS}), wish(), []),
     "a fabric manager of another version": (
         with_driver("580.178.04", pci=[H100, NVSWITCH], driver=MANAGER),
-        wish(),
+        wish("keep"),
         ["The fabric manager is version 570.211.01 and works only with a driver of that version, not with 580.178.04"],
     ),
-    "a fabric manager that would be left behind": (
-        with_driver("570.211.01", pci=[H100, NVSWITCH], driver=MANAGER),
+    "a fabric manager that would be left behind, where no switch is": (
+        with_driver("570.211.01", driver=MANAGER),
         wish(),
         ["not with 580.178.04"],
+    ),
+    "a fabric manager that comes with the driver": (
+        with_driver("570.211.01", pci=[H100, NVSWITCH], driver=MANAGER),
+        wish(),
+        [],
     ),
     "IMEX of another version": (
         with_driver("580.178.04", driver={"imex": {"present": True, "version": "580.95.05", "active": False}}),
@@ -540,8 +556,13 @@ WARNED: dict[str, tuple[Facts, Wishes, list[str]]] = {
     ),
     "no fabric manager": (
         with_driver("580.178.04", pci=[H100, NVSWITCH], driver=NO_MANAGER),
-        wish(),
+        wish("keep"),
         ["CUDA does not start here without a fabric manager", "580.178.04-*"],
+    ),
+    "a fabric manager that is to come": (
+        with_driver("580.178.04", pci=[H100, NVSWITCH], driver=NO_MANAGER),
+        wish(),
+        [],
     ),
     "no fabric manager, and no switch": (with_driver("580.178.04", driver=NO_MANAGER), wish(), []),
     "an image with fewer features": (
@@ -648,9 +669,150 @@ def test_a_switch_and_no_wish_for_a_driver() -> None:
     assert fabric["needed"] and fabric["packages"] == []
 
 
-def test_headers_of_the_kernel_that_runs_and_of_the_next() -> None:
-    kernel = plan(host(platform=TWO_KERNELS), wish())["kernel"]
-    assert kernel["headers"] == ["linux-headers-6.1.0-40-amd64", "linux-headers-6.1.0-41-amd64"]
-    assert kernel["missing"] == ["linux-headers-6.1.0-41-amd64"]
-    assert plan(host(platform=TWO_KERNELS), {})["kernel"]["headers"] == []
-    assert plan(host(), wish())["kernel"]["headers"] == []
+OLD, NEW = "linux-headers-6.1.0-40-amd64", "linux-headers-6.1.0-41-amd64"
+DKMS = {"dkms": {"version": "3.0.10-8+deb12u1", "held": False}}
+
+
+def built(next_boot: str | None, **other: t.Any) -> Facts:
+    """A host with the driver, and with two kernels, of which the second boots next."""
+    boots = {"kernel": "6.1.0-41-amd64", "version": next_boot, "flavour": "open" if next_boot else None}
+    facts = with_driver("580.178.04", driver={"next_boot": boots}, **{"platform": TWO_KERNELS, **other})
+    return {**facts, "packages": {**facts["packages"], **DKMS}}
+
+
+KERNEL: dict[str, tuple[Facts, Wishes, list[str], list[str], list[str], bool]] = {
+    # name: (facts, wishes, headers, what is missing, kernels to build for, whether the next boot has the driver)
+    "kernels that are not known": (host(), wish(), [], ["dkms"], [], False),
+    "nothing to be built": (host(platform=TWO_KERNELS), {}, [], [], [], False),
+    "two kernels": (host(platform=TWO_KERNELS), wish(), [OLD, NEW], [NEW, "dkms"], [], False),
+    "two kernels, DKMS is there": (host(platform=TWO_KERNELS, packages=DKMS), wish(), [OLD, NEW], [NEW], [], False),
+    "one kernel": (
+        host(platform={"kernel": {"running": "6.1.0-40-amd64", "next_boot": "6.1.0-40-amd64"}, "kernels": KERNELS}),
+        wish(),
+        [OLD],
+        ["dkms"],
+        [],
+        False,
+    ),
+    "a kernel that runs and is not installed, and no other": (
+        host(platform={"kernel": {"running": "6.1.0-40-amd64", "next_boot": None}, "kernels": []}),
+        wish(),
+        [OLD],
+        [OLD, "dkms"],
+        [],
+        False,
+    ),
+    "a kernel that runs and can have no headers": (host(platform=FOREIGN_KERNEL), wish(), [NEW], ["dkms"], [], False),
+    "such a kernel, of which not all is known": (
+        host(platform={**FOREIGN_KERNEL, "kernels": [{"release": "6.18.44-vm", "headers": False}]}),
+        wish(),
+        ["linux-headers-6.18.44-vm", NEW],
+        ["linux-headers-6.18.44-vm", NEW, "dkms"],
+        [],
+        False,
+    ),
+    "converged": (built("580.178.04"), wish(), [OLD, NEW], [], [], True),
+    "a new kernel, of which DKMS knows nothing": (built(None), wish(), [OLD, NEW], [NEW], ["6.1.0-41-amd64"], False),
+    "a new kernel with the old driver": (built("580.95.05"), wish(version="580.178.04"), [OLD, NEW], [], [], False),
+    "a driver that stays": (built(None), wish("keep"), [], [], [], False),
+}
+
+
+@pytest.mark.parametrize("facts, wishes, headers, missing, build, ready", KERNEL.values(), ids=KERNEL.keys())
+def test_kernel(
+    facts: Facts, wishes: Wishes, headers: list[str], missing: list[str], build: list[str], ready: bool
+) -> None:
+    kernel = plan(facts, wishes)["kernel"]
+    assert (kernel["headers"], kernel["missing"], kernel["build"]) == (headers, missing, build)
+    assert kernel["boots"]["ready"] is ready
+    assert (kernel["action"] == "install") is bool(missing or build)
+
+
+def service(active: bool | None = True, enabled: bool | None = True) -> Facts:
+    return {"present": True, "version": "580.178.04", "active": active, "enabled": enabled}
+
+
+PERSISTENCED, MANAGER_UNIT = "nvidia-persistenced.service", "nvidia-fabricmanager.service"
+SERVICES: dict[str, tuple[Facts, Wishes, list[str]]] = {
+    # name: (facts, wishes, what is to be started)
+    "what comes with the driver": (host(), wish(), [PERSISTENCED]),
+    "what comes with the driver, and switches": (
+        host(pci=[H100, NVSWITCH]),
+        wish(),
+        [PERSISTENCED, MANAGER_UNIT],
+    ),
+    "nothing that is not there": (with_driver("580.178.04"), wish(), []),
+    "as they should be": (with_driver("580.178.04", driver={"persistenced": service()}), wish(), []),
+    "not known": (with_driver("580.178.04", driver={"persistenced": service(None, None)}), wish(), []),
+    "stopped": (with_driver("580.178.04", driver={"persistenced": service(active=False)}), wish(), [PERSISTENCED]),
+    "not at boot": (with_driver("580.178.04", driver={"persistenced": service(enabled=False)}), wish(), [PERSISTENCED]),
+    "a fabric manager without a switch": (
+        with_driver("580.178.04", driver={"fabric_manager": service(active=False)}),
+        wish(),
+        [],
+    ),
+    "a fabric manager that is stopped": (
+        with_driver("580.178.04", pci=[H100, NVSWITCH], driver={"fabric_manager": service(active=False)}),
+        wish(),
+        [MANAGER_UNIT],
+    ),
+    "of a driver that stays as it is": (
+        with_driver("580.178.04", driver={"persistenced": service(active=False)}),
+        wish("keep"),
+        [],
+    ),
+    "no wish": (with_driver("580.178.04", driver={"persistenced": service(active=False)}), {}, []),
+    "a wish for its absence": (with_driver("580.178.04", driver={"persistenced": service(active=False)}), ABSENT, []),
+}
+
+
+@pytest.mark.parametrize("facts, wishes, start", SERVICES.values(), ids=SERVICES.keys())
+def test_services(facts: Facts, wishes: Wishes, start: list[str]) -> None:
+    assert plan(facts, wishes)["services"]["start"] == start
+
+
+@pytest.mark.parametrize(
+    "packages, missing",
+    [
+        ({}, ["nvidia-fabricmanager", "libnvidia-nscq"]),
+        ({"nvidia-fabricmanager": "580.178.04-1", "libnvidia-nscq": "580.178.04-1"}, []),
+        ({"nvidia-fabricmanager": "580.178.04-1", "libnvidia-nscq": "580.95.05-1"}, ["libnvidia-nscq"]),
+    ],
+)
+def test_what_the_switches_need_has_the_drivers_own_version(packages: dict[str, str], missing: list[str]) -> None:
+    facts = with_driver("580.178.04", pci=[H100, NVSWITCH])
+    facts["packages"].update({name: {"version": version} for name, version in packages.items()})
+    fabric = plan(facts, wish())["fabric"]
+    assert (fabric["missing"], fabric["action"] == "install") == (missing, bool(missing))
+
+
+USED: dict[str, tuple[Facts, str]] = {
+    # name: (facts of the driver, words of the reason)
+    "nobody": (IDLE, "nobody uses a GPU"),
+    "nobody at all": ({**IDLE, "holders": []}, "in use by somebody in the kernel (module nvidia)"),
+    "a program": (BUSY, "in use by python3 (pid 4711, train.service)"),
+    "a container": ({**BUSY, "holders": USERS[:1]}, "python3 (pid 4711, container 0123abcd)"),
+    "the console": (
+        {**IDLE, "modules": {**LOADED, "nvidia_drm": {"refcount": 1, "used_by": []}}},
+        "in use by somebody in the kernel (module nvidia_drm)",
+    ),
+    "another module": (
+        {**IDLE, "modules": {**LOADED, "nvidia": {"refcount": 4, "used_by": ["gdrdrv", "nvidia_uvm"]}}},
+        "in use by the kernel module gdrdrv",
+    ),
+    "nobody can tell": ({"modules": LOADED, "holders": None}, "stays so until the host boots again"),
+    "modules that are not known": ({"modules": None, "holders": []}, "stays so until the host boots again"),
+}
+
+
+@pytest.mark.parametrize("driver, words", USED.values(), ids=USED.keys())
+def test_who_keeps_the_old_driver_loaded_is_named(driver: Facts, words: str) -> None:
+    planned = plan(with_driver("570.211.01", driver=driver), wish())["driver"]
+    assert words in planned["disruption_reason"]
+    assert planned["disruption"] == ("reload" if "nobody uses" in words else "reboot")
+
+
+def test_a_package_that_pins_another_branch_goes_first() -> None:
+    planned = plan(with_driver("595.91.07"), wish("580", allow_downgrade=True))["driver"]
+    assert planned["obsolete"] == ["nvidia-driver-pinning-595"]
+    assert plan(with_driver("595.91.07"), wish("595"))["driver"]["obsolete"] == []

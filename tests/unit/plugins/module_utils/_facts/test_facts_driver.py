@@ -152,7 +152,8 @@ def boots(machine: FolderHost, *releases: str, default: str) -> None:
 def test_the_module_of_the_kernel_that_boots_next(machine: FolderHost) -> None:
     boots(machine, machine.kernel(), NEXT, default=NEXT)
     machine.commands["modinfo nvidia"] = Answer(0, "version: 580.95.05\nlicense: Dual MIT/GPL\nsigner: us\n", "")
-    machine.commands[f"modinfo -k {NEXT} nvidia"] = Answer(1, "", "modinfo: ERROR: Module nvidia not found.\n")
+    for name in driver.MODULES:
+        machine.commands[f"modinfo -k {NEXT} {name}"] = Answer(1, "", f"modinfo: ERROR: Module {name} not found.\n")
     value = read_all(machine)
     assert value["next_boot"] == {"kernel": NEXT, "version": None, "flavour": None}
     assert (value["branch"], value["signer"]) == ("580", "us")
@@ -179,6 +180,15 @@ def test_the_running_kernel_boots_again(machine: FolderHost) -> None:
     value = read_all(machine)
     assert value["next_boot"] == {"kernel": machine.kernel(), "version": "580.95.05", "flavour": "proprietary"}
     assert [argv for argv in machine.asked if argv[0] == "modinfo"] == [("modinfo", "nvidia")]
+
+
+@pytest.mark.parametrize("name, licence", [("nvidia-current", "NVIDIA"), ("nvidia-current-open", "Dual MIT/GPL")])
+def test_debians_names_of_the_module(machine: FolderHost, name: str, licence: str) -> None:
+    for other in driver.MODULES:
+        machine.commands[f"modinfo {other}"] = Answer(1, "", f"modinfo: ERROR: Module {other} not found.\n")
+    machine.commands[f"modinfo {name}"] = Answer(0, f"version: 535.309.01\nlicense: {licence}\n", "")
+    value = read_all(machine)
+    assert (value["on_disk"], value["on_disk_flavour"]) == ("535.309.01", driver.LICENCES[licence])
 
 
 def test_a_modinfo_that_fails_for_the_next_kernel_says_nothing_of_it(machine: FolderHost) -> None:
@@ -297,9 +307,9 @@ def test_services(machine: FolderHost, name: str, said: str, version: str | None
     machine.commands = {
         f"{program} --version": Answer(0, "", said),
     }
-    machine.systemd_says(f"Names={unit}\nLoadState=loaded\nActiveState=failed\nMainPID=0\n")
+    machine.systemd_says(f"Names={unit}\nLoadState=loaded\nActiveState=failed\nUnitFileState=disabled\nMainPID=0\n")
     value, sources = driver_services.read(machine, name)
-    assert value == {"present": True, "version": version, "active": False}
+    assert value == {"present": True, "version": version, "active": False, "enabled": False}
     assert sources["systemd"] == OK and sources[name].ok is (version is not None)
 
 

@@ -72,7 +72,7 @@ def test_a_host_without_anything(machine: Machine) -> None:
     assert (facts["pci"], facts["gpus"], facts["packages"], facts["files"]) == ([], [], {}, {})
     driver = facts["driver"]
     assert driver.pop("next_boot") == {"kernel": None, "version": None, "flavour": None}
-    absent = {"present": False, "version": None, "active": None}
+    absent = {"present": False, "version": None, "active": None, "enabled": None}
     assert [driver.pop(name) for name in ("persistenced", "fabric_manager", "imex")] == [absent] * 3
     assert (driver.pop("parameters"), driver.pop("holders")) == ({}, [])
     assert set(driver.values()) == {None}
@@ -139,16 +139,16 @@ def test_garbled_proc_version(machine: Machine) -> None:
 def test_toolkits_side_by_side(machine: Machine) -> None:
     machine.file("/usr/local/cuda-13.0/version.json", '{"cuda": {"version": "13.0.2"}}')
     machine.file("/usr/local/cuda-12.8/bin/nvcc")
-    machine.file("/usr/local/cuda-9.2/version.txt", "CUDA Version 9.2.148\n")
+    machine.file("/usr/local/cuda-9.2/version.txt", "CUDA Version 9.2.148\nCUDA Patch Version 9.2.148.1\n")
     machine.file("/usr/local/cuda-notes/readme")
     machine.link("/usr/local/cuda-13", "cuda-13.0")
     machine.link("/usr/local/cuda", "cuda-13")
     assert machine.read("cuda")["cuda"] == {
         "driver_limit": None,
         "toolkits": [
-            {"version": "9.2", "release": "9.2.148", "path": "/usr/local/cuda-9.2"},
-            {"version": "12.8", "release": None, "path": "/usr/local/cuda-12.8"},
-            {"version": "13.0", "release": "13.0.2", "path": "/usr/local/cuda-13.0"},
+            {"version": "9.2", "release": "9.2.148", "patches": ["9.2.148.1"], "path": "/usr/local/cuda-9.2"},
+            {"version": "12.8", "release": None, "patches": [], "path": "/usr/local/cuda-12.8"},
+            {"version": "13.0", "release": "13.0.2", "patches": [], "path": "/usr/local/cuda-13.0"},
         ],
         "default": "/usr/local/cuda-13.0",
         "cudnn": [],

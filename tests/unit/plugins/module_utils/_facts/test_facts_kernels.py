@@ -67,9 +67,9 @@ def test_kernels_are_told_oldest_first_with_their_headers(tmp_path: Path) -> Non
     disk.file("/boot/grub/grub.cfg", fixture("grub-2.06-debian12-first.cfg"))
     value, sources = disk.read()
     assert value["kernels"] == [
-        {"release": "6.1.0-9-amd64", "headers": False},
-        {"release": "6.1.0-40-amd64", "headers": True},
-        {"release": "6.1.0-41-amd64", "headers": True},
+        {"release": "6.1.0-9-amd64", "headers": False, "bootable": True},
+        {"release": "6.1.0-40-amd64", "headers": True, "bootable": True},
+        {"release": "6.1.0-41-amd64", "headers": True, "bootable": True},
     ]
     assert value["kernel"]["newest"] == value["kernel"]["next_boot"] == "6.1.0-41-amd64"
     assert value["kernel"]["next_boot_source"] == "grub.cfg"

@@ -25,6 +25,7 @@ MainPID=812
 Names=kubelet.service
 LoadState=loaded
 ActiveState=active
+UnitFileState=enabled
 FragmentPath=/usr/lib/systemd/system/kubelet.service
 DropInPaths=/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf /etc/systemd/system/kubelet.service.d/x.conf
 EnvironmentFiles=/var/lib/kubelet/kubeadm-flags.env (ignore_errors=yes)
@@ -34,6 +35,7 @@ MainPID=0
 Names=nvidia-fabricmanager.service fabric.service
 LoadState=not-found
 ActiveState=inactive
+UnitFileState=
 FragmentPath=
 DropInPaths=
 """
@@ -44,6 +46,7 @@ def test_systemctl_show() -> None:
     assert set(units) == {"kubelet.service", "nvidia-fabricmanager.service", "fabric.service"}
     assert units["fabric.service"] == Unit(loaded=False, active=False)
     assert units["kubelet.service"] == Unit(
+        True,
         True,
         True,
         812,

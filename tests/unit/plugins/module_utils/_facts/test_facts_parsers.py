@@ -89,6 +89,7 @@ def test_packages_of_a_toolkit_and_no_strangers(name: str, wanted: bool) -> None
 
 CUDA_JSON = {
     '{"cuda": {"name": "CUDA SDK", "version": "13.0.2"}, "cuda_cudart": {"version": "13.0.96"}}': "13.0.2",
+    '{"cuda": {"name": "CUDA SDK", "version": "11.8.20220929"}}': "11.8.20220929",
     '{"cuda": {"version": 13}}': None,
     '{"cuda": []}': None,
     "{": None,
@@ -103,6 +104,12 @@ def test_cuda_version_json(text: str, version: str | None) -> None:
 def test_cuda_version_txt() -> None:
     assert cuda.parse_version_txt("CUDA Version 10.2.89\n") == "10.2.89"
     assert cuda.parse_version_txt("CUDA Version ...\n") is None
+
+
+def test_cuda_patches() -> None:
+    text = "CUDA Version 9.0.176\nCUDA Patch Version 9.0.176.1\nCUDA Patch Version 9.0.176.2\n"
+    assert cuda.parse_version_txt(text) == "9.0.176"
+    assert cuda.parse_patches(text) == ["9.0.176.1", "9.0.176.2"]
 
 
 VERSIONS = {

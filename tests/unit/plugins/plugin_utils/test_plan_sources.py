@@ -1,0 +1,294 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a driver comes from: NVIDIA's repository, the distribution, or whoever has installed it already."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import COMPONENTS_FILE, PIN_FILE
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
+from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
+    B200,
+    H100,
+    Facts,
+    from_distribution,
+    host,
+    rules,
+    wish,
+    with_driver,
+)
+
+DEBIAN = "http://deb.debian.org/debian"
+SECURITY = "http://security.debian.org/debian-security"
+KEYRING = {"Signed-By": "/usr/share/keyrings/debian-archive-keyring.gpg"}
+NEEDED = ["contrib", "non-free", "non-free-firmware"]
+ALL = ["main", *NEEDED]
+
+
+def row(suite: str = "bookworm", uri: str = DEBIAN, components: t.Sequence[str] = ("main",), **other: t.Any) -> Facts:
+    found = {"file": "/etc/apt/sources.list", "uri": uri, "suite": suite, "components": list(components)}
+    return {**found, "options": dict(KEYRING), "origin": "Debian", "obstacle": None, **other}
+
+
+OWN = [row(), row("bookworm-updates"), row("bookworm-security", SECURITY)]
+
+
+def bookworm(*sources: Facts, **other: t.Any) -> Facts:
+    platform = {"codename": "bookworm", **other.pop("platform", {})}
+    return {**host(platform=platform, **other), "package_sources": list(sources or OWN)}
+
+
+def trixie(*sources: Facts) -> Facts:
+    platform = {"version": "13", "codename": "trixie", "name": "Debian GNU/Linux 13 (trixie)"}
+    return {**host(platform=platform), "package_sources": list(sources or [row("trixie")])}
+
+
+def ubuntu(version: str = "24.04", codename: str = "noble", kernel: str = "6.8.0-31-generic") -> Facts:
+    platform = {"id": "ubuntu", "version": version, "codename": codename, "name": f"Ubuntu {version}"}
+    sources = [row(codename, "http://archive.ubuntu.com/ubuntu", ["main", "restricted"], origin="Ubuntu")]
+    return {**host(platform={**platform, "kernel": {"running": kernel}}), "package_sources": sources}
+
+
+def distro(branch: str = "535", **other: t.Any) -> dict[str, t.Any]:
+    return wish(branch, source="distro", **other)
+
+
+def specs(facts: Facts, wishes: dict[str, t.Any]) -> list[str]:
+    value = plan(facts, wishes)
+    assert value["refusals"] == []
+    return [package["spec"] for package in value["driver"]["packages"]]
+
+
+def test_debians_packages() -> None:
+    assert specs(bookworm(), distro()) == [
+        "nvidia-kernel-dkms=535.*",
+        "nvidia-smi=535.*",
+        "libcuda1=535.*",
+        "libnvidia-ml1=535.*",
+        "nvidia-persistenced",
+        "nvidia-modprobe",
+    ]
+    value = plan(bookworm(), distro())
+    assert (value["driver"]["source"], value["driver"]["version_expected"]) == ("distro", "535.309.01")
+    assert value["repository"]["needed"] is False
+
+
+def test_modules_that_are_behind_their_libraries_take_these_along() -> None:
+    """Debian 12 corrects the proprietary driver in its security updates, and the open modules do not follow."""
+    found = plan(bookworm(), distro(flavour="open"))["driver"]
+    assert (found["version"], found["pin"]) == ("535.261.03", "535.261.03-*")
+    assert found["packages"][0]["spec"] == "nvidia-open-kernel-dkms=535.261.03-*"
+
+
+@pytest.mark.parametrize("flavour", ["open", "proprietary"])
+def test_where_both_are_of_one_version_the_branch_will_do(flavour: str) -> None:
+    assert plan(trixie(), distro("550", flavour=flavour))["driver"]["version"] is None
+
+
+@pytest.mark.parametrize("word, images", [("newest", []), ("needed", ["11.8"])])
+def test_words_choose_among_what_there_is(word: str, images: list[str]) -> None:
+    assert plan(bookworm(), distro(word, cuda_images=images))["driver"]["branch"] == "535"
+    assert plan(trixie(), distro(word, cuda_images=images))["driver"]["branch"] == "550"
+
+
+def test_no_word_finds_what_there_is_not() -> None:
+    found = plan(bookworm(), distro("needed", cuda_images=["13.0"]))["refusals"]
+    assert [refusal["rule"] for refusal in found] == ["no-branch-fits"]
+    assert "has only branch 535 itself" in found[0]["sentence"] and "nvidia_driver_source: repo" in found[0]["way_out"]
+
+
+def test_a_card_that_is_too_new_for_the_distribution() -> None:
+    assert "no-branch-fits" in rules(bookworm(pci=[B200]), distro("newest"))
+    assert plan(bookworm(pci=[H100]), distro("newest"))["refusals"] == []
+
+
+def test_a_branch_that_the_distribution_does_not_have() -> None:
+    (found,) = plan(bookworm(), distro("580"))["refusals"]
+    assert found["rule"] == "distribution-branch"
+    assert "only branch 535" in found["sentence"] and "set nvidia_driver_branch to 535" in found["way_out"]
+
+
+def test_the_missing_components_are_added_beside_the_hosts_own() -> None:
+    assert plan(bookworm(), distro())["components"] == {
+        "needed": NEEDED,
+        "missing": [
+            {"uri": DEBIAN, "suite": "bookworm", "components": NEEDED, "options": KEYRING},
+            {"uri": DEBIAN, "suite": "bookworm-updates", "components": NEEDED, "options": KEYRING},
+            {"uri": SECURITY, "suite": "bookworm-security", "components": NEEDED, "options": KEYRING},
+        ],
+    }
+
+
+def test_what_we_added_ourselves_is_still_missing_without_us() -> None:
+    ours = row(components=NEEDED, file=COMPONENTS_FILE)
+    assert plan(bookworm(*OWN, ours), distro())["components"] == plan(bookworm(), distro())["components"]
+
+
+def test_what_is_there_already_is_not_added() -> None:
+    assert plan(bookworm(row(components=ALL)), distro())["components"]["missing"] == []
+    halves = [row(), row(components=["contrib", "non-free"])]
+    (entry,) = plan(bookworm(*halves), distro())["components"]["missing"]
+    assert entry["components"] == ["non-free-firmware"]
+
+
+def test_others_and_other_releases_are_not_repeated() -> None:
+    others = [
+        row(uri="https://packages.example/debian", origin="Example"),
+        row("bookworm-backports"),
+        row("bookworm-pgdg", "http://apt.example/pub"),
+        row("sid"),
+        row(uri="https://flat.example", components=[]),
+    ]
+    missing = plan(bookworm(*OWN, *others), distro())["components"]["missing"]
+    assert missing == plan(bookworm(), distro())["components"]["missing"]
+
+
+def test_before_apt_has_read_its_lists_the_key_tells() -> None:
+    assert plan(bookworm(row(origin=None)), distro())["components"]["missing"]
+    (found,) = plan(bookworm(row(origin=None, options={})), distro())["refusals"]
+    assert found["rule"] == "distribution-components" and "apt-get update" in found["way_out"]
+
+
+@pytest.mark.parametrize("facts", [bookworm() | {"package_sources": None}, bookworm(row("sid"))])
+def test_unknown_sources_are_refused_with_a_way_out(facts: Facts) -> None:
+    (found,) = plan(facts, distro())["refusals"]
+    assert found["rule"] == "distribution-components"
+    assert "enable contrib non-free non-free-firmware yourself" in found["way_out"]
+
+
+def test_the_way_out_is_one() -> None:
+    """A mirror that nobody knows by name, with everything enabled by hand."""
+    value = plan(bookworm(row(origin="Ours", components=ALL, options={})), distro())
+    assert value["refusals"] == [] and value["components"]["missing"] == []
+
+
+def test_what_cannot_be_repeated_is_refused() -> None:
+    (found,) = plan(bookworm(row(obstacle="its address has credentials in it")), distro())["refusals"]
+    assert found["rule"] == "distribution-components" and "credentials" in found["sentence"]
+
+
+def test_ubuntus_signed_modules_are_not_built_here() -> None:
+    assert specs(ubuntu(), distro("580")) == [
+        "nvidia-headless-no-dkms-580-server-open=580.*",
+        "linux-modules-nvidia-580-server-open-generic",
+        "nvidia-utils-580-server=580.*",
+    ]
+    value = plan(ubuntu(), distro("580"))
+    assert value["kernel"]["headers"] == value["kernel"]["missing"] == []
+    assert value["components"] == {"needed": ["restricted"], "missing": []}
+
+
+KERNELS = {
+    "6.8.0-31-generic": "generic",
+    "6.14.0-27-generic": "generic-hwe-24.04",
+    "6.8.0-31-lowlatency": "lowlatency",
+    "6.8.0-1012-aws": "aws",
+    "6.14.0-1010-azure": "azure",
+}
+
+
+@pytest.mark.parametrize("kernel, flavour", KERNELS.items())
+def test_the_flavour_of_the_kernel_is_in_the_name(kernel: str, flavour: str) -> None:
+    assert f"linux-modules-nvidia-580-server-open-{flavour}" in specs(ubuntu(kernel=kernel), distro("580"))
+
+
+@pytest.mark.parametrize("kernel", ["6.18.44-custom", "6.1.0-40-amd64+x", ""])
+def test_a_kernel_that_is_not_ubuntus_has_no_modules(kernel: str) -> None:
+    assert "foreign-kernel" in rules(ubuntu(kernel=kernel), distro("580"))
+
+
+@pytest.mark.parametrize(
+    "version, codename, branch", [("22.04", "jammy", "535"), ("24.04", "noble", "580"), ("26.04", "resolute", "595")]
+)
+def test_the_newest_of_each_ubuntu_that_its_cards_allow(version: str, codename: str, branch: str) -> None:
+    found = plan(ubuntu(version, codename), distro("newest"))["driver"]["branch"]
+    assert int(found) >= int(branch)
+
+
+def installed(version: str = "535.309.01", **other: t.Any) -> Facts:
+    facts = from_distribution(version)
+    names = ("nvidia-kernel-dkms", "nvidia-smi", "libcuda1", "libnvidia-ml1")
+    packages = {name: {"version": f"{version}-0+deb12u1", "held": False} for name in names}
+    packages |= {
+        "nvidia-persistenced": {"version": "535.171.04-1~deb12u1"},
+        "nvidia-modprobe": {"version": f"{version}-1"},
+    }
+    platform = {**facts["platform"], "codename": "bookworm"}
+    return {**facts, "packages": packages, "package_sources": OWN, "platform": platform, **other}
+
+
+def test_the_distributions_driver_is_adopted_where_it_is_what_is_wanted() -> None:
+    value = plan(installed(), distro())
+    assert value["refusals"] == [] and value["driver"]["action"] == "none"
+
+
+def test_the_two_do_not_go_beside_each_other() -> None:
+    assert rules(installed(), wish("580")) == ["distribution-driver"]
+    facts = with_driver("535.261.03", "proprietary", files={}) | {"package_sources": OWN}
+    facts["platform"] = {**facts["platform"], "codename": "bookworm"}
+    assert rules(facts, distro()) == ["repository-driver"]
+
+
+def test_absence_takes_along_what_has_a_version_of_its_own() -> None:
+    value = plan(installed(files={PIN_FILE: "0" * 64}), {"driver": {"state": "absent"}})
+    assert value["driver"]["action"] == "absent"
+    assert {"nvidia-kernel-dkms", "nvidia-persistenced", "nvidia-modprobe"} <= set(value["driver"]["remove"])
+    assert value["repository"]["needed"] is False
+
+
+def test_a_foreign_entry_of_nvidias_repository_is_none_of_the_distributions_business() -> None:
+    files = {"/etc/apt/sources.list.d/cuda-debian12.list": "0" * 64}
+    assert rules(bookworm(files=files), distro()) == []
+    assert rules(bookworm(files=files), wish("580")) == ["foreign-source"]
+
+
+def preinstalled(**other: t.Any) -> dict[str, t.Any]:
+    """The branch is what the role's default says; it does not count."""
+    return wish("580", source="preinstalled", **other)
+
+
+@pytest.mark.parametrize("facts", [installed(), with_driver("570.211.01"), with_driver("595.91.07", files={})])
+def test_what_is_there_is_proven_and_used(facts: Facts) -> None:
+    value = plan(facts, preinstalled())
+    assert value["refusals"] == [] and value["driver"]["action"] == "none"
+    assert value["driver"]["packages"] == value["driver"]["remove"] == value["kernel"]["missing"] == []
+    assert value["driver"]["pin"] is None and value["components"]["missing"] == []
+
+
+def test_its_services_are_whose_it_is() -> None:
+    facts = with_driver("570.211.01", driver={"persistenced": {"present": True, "active": False, "enabled": False}})
+    assert plan(facts, preinstalled())["services"]["action"] == "none"
+    assert plan(facts, wish("570"))["services"]["action"] == "change"
+
+
+def test_it_is_loaded_at_most() -> None:
+    facts = with_driver("570.211.01", driver={"loaded": None, "flavour": None})
+    assert plan(facts, preinstalled())["driver"]["action"] == "load"
+
+
+NO_MODULE = dict.fromkeys(("loaded", "flavour", "on_disk", "on_disk_flavour"))
+REFUSED = {
+    "nothing-to-keep": (host(), {}),
+    "kept-driver-broken": (with_driver("570.211.01", driver={"userland": "570.133.20"}), {}),
+    "kept-driver-broken ": (with_driver("570.211.01", driver=NO_MODULE, sources={"modinfo": {"ok": True}}), {}),
+    "preinstalled-version": (with_driver("570.211.01"), {"version": "570.133.20"}),
+    "kept-flavour": (with_driver("570.211.01"), {"flavour": "proprietary"}),
+}
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+def test_what_is_not_there_or_not_whole_is_refused_with_a_way_out(rule: str) -> None:
+    facts, wishes = REFUSED[rule]
+    found = plan(facts, preinstalled(**wishes))["refusals"]
+    assert [refusal["rule"] for refusal in found] == [rule.strip()] and found[0]["way_out"]
+
+
+def test_the_version_that_is_asked_for_may_be_there() -> None:
+    assert plan(with_driver("570.211.01"), preinstalled(version="570.211.01"))["refusals"] == []
+
+
+def test_a_source_that_nobody_knows() -> None:
+    assert rules(bookworm(), wish("580", source="local_repo")) == ["unknown-source"]
