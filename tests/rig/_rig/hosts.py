@@ -15,7 +15,7 @@ from typing import Any
 
 from _rig import control_plane
 from _rig.build import Made
-from _rig.cache import RIG, key
+from _rig.cache import RIG, cache, key
 from _rig.fleets import Host, address
 from _rig.image import host_key
 from _rig.kubeconfig import with_token
@@ -76,8 +76,18 @@ def _start(host: Host, made: Made, network: str) -> None:
         # Anonymous volumes: overlayfs cannot lie on the container's own overlayfs.
         "--volume=/var/lib/containerd",
         "--volume=/var/lib/kubelet",
+        *_compiled(host),
     ]
     start_systemd(container, network, host.address, made.image, *volumes)
+
+
+def _compiled(host: Host) -> list[str]:
+    """Where ccache keeps what it has compiled, on hosts that build real modules: that takes six minutes without it."""
+    if not host.debian_sources:
+        return []
+    folder = cache() / "ccache"
+    folder.mkdir(exist_ok=True)
+    return [f"--volume={folder}:/var/cache/ccache"]
 
 
 def _write_files(folder: Path, host: Host) -> None:
