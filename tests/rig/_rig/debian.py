@@ -69,8 +69,12 @@ BASE_OPTIONS = [
 ]
 
 
+# The key that the base's sshd shows; another one each time that a base is made.
+HOST_KEY = "host.pub"
+
+
 def base_image() -> Path:
-    """A folder with `base.tar`, the root file system of a Debian host, and `host.pub`, the key its sshd shows."""
+    """A folder with `base.tar`, the root file system of a Debian host, and its `HOST_KEY`."""
     packages = ",".join(table()["image"]["packages"])
     folder = cache() / "images" / f"base-{key(suite(), packages, *BASE_OPTIONS)}"
 
@@ -78,7 +82,7 @@ def base_image() -> Path:
         copy_out = f"--customize-hook=copy-out /etc/ssh/ssh_host_ed25519_key.pub {new}"
         options = [*BASE_OPTIONS, f"--include={packages}", copy_out]
         mmdebstrap(new, *options, suite(), new / "base.tar", *sources(["main"]))
-        (new / "ssh_host_ed25519_key.pub").rename(new / "host.pub")
+        (new / "ssh_host_ed25519_key.pub").rename(new / HOST_KEY)
 
     return made_once(folder, make, "bootstrap the Debian root file system")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from _rig.cache import RIG, cache, key, locked
-from _rig.debian import base_image
+from _rig.debian import HOST_KEY, base_image
 from _rig.podman import image_exists, podman
 from _rig.shell import attempt, say
 
@@ -19,7 +19,7 @@ REPOSITORY = "localhost/kubegpu-rig-node"
 
 def node_image(base: Path, kubernetes: Path) -> str:
     """The name of the image in podman's storage, imported again from the cache whenever that storage lost it."""
-    name = f"{REPOSITORY}:{key(base.name, kubernetes.name, RIG / 'node')}"
+    name = image_name(base, kubernetes)
     if image_exists(name):
         return name
     with locked(cache() / "images" / ".import.lock", "another rig imports the node image"):
@@ -29,9 +29,14 @@ def node_image(base: Path, kubernetes: Path) -> str:
     return name
 
 
+def image_name(base: Path, kubernetes: Path) -> str:
+    """By what is in it. A base that an emptied cache makes again differs in its host key from podman's older image."""
+    return f"{REPOSITORY}:{key(base.name, base / HOST_KEY, kubernetes.name, RIG / 'node')}"
+
+
 def host_key() -> str:
-    """The public key that every host's sshd shows; made once, with the image."""
-    return " ".join((base_image() / "host.pub").read_text().split()[:2])
+    """The public key that every host's sshd shows; made once, with the base."""
+    return " ".join((base_image() / HOST_KEY).read_text().split()[:2])
 
 
 def _import(name: str, base: Path, kubelet: Path) -> None:
