@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from . import _proof
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _proof
 
 Data = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]

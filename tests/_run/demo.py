@@ -13,7 +13,6 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from types import ModuleType
 
 from _rig.cache import CHECKOUT
 from _rig.shell import RigError, say
@@ -37,7 +36,7 @@ def demo() -> int:
         if not keep:
             steps.step("take down", lambda: rigs.rig("down"))
     if rows:
-        print("\n" + _report().table(rows), flush=True)
+        print("\n" + table(rows), flush=True)
     if keep:
         _tell_how_to_look_around()
     return steps.close()
@@ -79,10 +78,11 @@ def _site() -> list[dict[str, object]]:
         return list(json.loads(report.read_text())["nodes"])
 
 
-def _report() -> ModuleType:
+def table(rows: list[dict[str, object]]) -> str:
     """The collection's own table; it is pure Python, so no ansible is needed to show it."""
-    sys.path.insert(0, str(CHECKOUT / "plugins"))
-    return importlib.import_module("plugin_utils._report")
+    sys.path.insert(0, str(CHECKOUT / "collections"))
+    report = importlib.import_module("ansible_collections.kubegpu.nodes.plugins.plugin_utils._report")
+    return str(report.table(rows))
 
 
 def _tell_how_to_look_around() -> None:
