@@ -1079,6 +1079,26 @@ ansible_facts:
                   sample:
                     - /dev/nvidia0
                     - /dev/nvidiactl
+            partitioned:
+              description: Minor numbers of the GPUs that are divided into instances of MIG, from
+                C(/proc/driver/nvidia/capabilities), which tells of them where NVML does not answer too.
+              returned: always
+              type: list
+              elements: int
+              sample: [0, 1]
+            brought:
+              description:
+                - Packages that the role P(kubegpu.nodes.nvidia_driver#role) has brought onto the host, by its
+                  record (C(/var/lib/kubegpu-nvidia-driver.packages)), as far as they are there; V(null) where
+                  the record or the package database cannot be read.
+                - Each value holds C(version) and C(whole), which is V(false) for what was unpacked and not
+                  configured.
+              returned: always
+              type: dict
+              sample:
+                nvidia-open-580:
+                  version: 580.95.05-1
+                  whole: true
             persistenced:
               description: The persistence daemon C(nvidia-persistenced). It works with drivers of any
                 version.
@@ -1626,7 +1646,8 @@ ansible_facts:
               apt''s files. C(modinfo_next_boot): C(modinfo) for the
               kernel that boots next. C(systemd): C(systemctl show). C(persistenced), C(fabric_manager),
               C(imex): these programs. C(modules), C(parameters), C(holders): the kernel''s files. C(runfile):
-              the log of NVIDIA''s installer. C(origins): C(apt-cache), or rpm itself. C(holds): the lists of
+              the log of NVIDIA''s installer. C(record): what the role nvidia_driver has written down.
+              C(origins): C(apt-cache), or rpm itself. C(holds): the lists of
               versionlock, where there is rpm. C(cdi): the specifications. C(cuda): C(/usr/local/cuda*). C(cudnn):
               the packages. C(files): the digests.'
           returned: always

@@ -20,7 +20,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import is_card
 Section = Mapping[str, t.Any]
 FLAVOURS = ("open", "proprietary")
 
-# A role that finds this file on a host has installed the driver there; see roles/nvidia_driver/vars/main.yml.
+# The role holds the driver with it, whoever has installed that; see roles/nvidia_driver/vars/package_manager/apt.yml.
 PIN_FILE = "/etc/apt/preferences.d/kubegpu-nvidia-driver"
 # What the role writes of the distribution's own packages; see roles/nvidia_driver/vars/package_manager/apt.yml.
 COMPONENTS_FILE = "/etc/apt/sources.list.d/kubegpu-components.sources"
@@ -120,6 +120,10 @@ class Case:
         return texts(self.wish, "cuda_images") if self.wants_driver else []
 
     @property
+    def allows_reboot(self) -> bool:
+        return flag(self.wish, "reboot") is True
+
+    @property
     def allows_downgrade(self) -> bool:
         return flag(self.wish, "allow_downgrade") is True
 
@@ -129,6 +133,13 @@ class Case:
         found = part(self.facts, "packages")
         return {name: line for name, line in found.items() if isinstance(line, Mapping) and line.get("version")}
 
+    @cached_property
+    def brought(self) -> dict[str, str]:
+        """Packages that this collection has installed, by its record, with their versions. Half of one counts too."""
+        found = part(self.driver, "brought")
+        lines = {name: line for name, line in found.items() if isinstance(line, Mapping) and line.get("version")}
+        return {str(name): _versions.upstream(str(line["version"])) for name, line in lines.items()}
+
     def package_version(self, name: str) -> str | None:
         line = self.packages.get(name)
         return _versions.upstream(str(line["version"])) if line else None
@@ -136,6 +147,11 @@ class Case:
     @cached_property
     def metapackages(self) -> dict[str, str]:
         """Installed packages that stand for a whole driver, with the driver's version."""
+        names = sorted(self.metapackage_names)
+        return {name: str(self.package_version(name)) for name in names if name in self.packages}
+
+    @cached_property
+    def metapackage_names(self) -> set[str]:
         release = text(self.platform, "version")
         names = {
             package.name
@@ -144,8 +160,7 @@ class Case:
             for package in self.data.driver_packages(self.manager, branch, flavour, release)
             if package.pinned
         }
-        names |= self._distro_modules
-        return {name: str(self.package_version(name)) for name in sorted(names) if name in self.packages}
+        return names | self._distro_modules
 
     @property
     def _distro_modules(self) -> set[str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _effect, _kernels, _versions
@@ -12,7 +13,6 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
     FLAVOURS,
     PIN_FILE,
-    REPO,
     Case,
     part,
     text,
@@ -22,6 +22,10 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
 RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")
 # Packages that pin the others to a branch; their own version is not the driver's.
 PINNING = "nvidia-driver-pinning-"
+# Packages that bring kernel modules, built or to be built: with them the driver itself goes.
+WITH_MODULES = re.compile(r"(nvidia-.*dkms|kmod-nvidia|linux-modules-nvidia)")
+# What the data calls the kinds of switches, and what reaches GPUs of other hosts through them.
+KINDS = ("nvswitch", "nvlink5", "imex")
 NOTHING: dict[str, t.Any] = {
     "source": None,
     "version": None,
@@ -33,6 +37,8 @@ NOTHING: dict[str, t.Any] = {
     "packages": [],
     "pin": None,
     "remove": [],
+    "goes": False,
+    "parts": [],
     "obsolete": [],
     "parameters": {},
     "disruption": "none",
@@ -160,6 +166,7 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         flavour_reason=wanted.flavour_reason,
         packages=wanted.packages,
         pin=wanted.pin,
+        parts=parts(case),
         obsolete=_obsolete(case, wanted),
         parameters=_effect.parameters(case),
         disruption=disruption,
@@ -295,25 +302,52 @@ def rivals(case: Case) -> list[str]:
 
 
 def _absent(case: Case) -> dict[str, t.Any]:
-    if PIN_FILE not in case.files:
+    """What was there before this collection stays, even if it was pinned and loaded by it since."""
+    if PIN_FILE not in case.files and not case.brought:
         return _value("none", f"this collection has not installed a driver here: there is no {PIN_FILE}")
-    gone = driver_packages(case)
+    gone = _ours(case)
+    goes = any(WITH_MODULES.match(name) for name in gone)
     loaded = text(case.driver, "loaded")
-    disruption = ("unload", f"driver {loaded} is loaded") if loaded else ("none", None)
-    reason = f"driver {case.installed} was installed by this collection" if gone else "only files of ours are left"
-    return _value("absent", reason, remove=gone, disruption=disruption[0], disruption_reason=disruption[1])
+    disruption = ("unload", f"driver {loaded} is loaded") if goes and loaded else ("none", None)
+    what = f"driver {case.installed}" if case.installed and goes else "a part of a driver"
+    reason = f"{what} was installed by this collection" if gone else _adopted_words(case)
+    changes = {"remove": gone, "goes": goes, "parts": parts(case)}
+    return _value("absent", reason, **changes, disruption=disruption[0], disruption_reason=disruption[1])
+
+
+def _adopted_words(case: Case) -> str:
+    there_before = f"; driver {case.installed} was there before and stays" if case.installed else ""
+    return f"only files of ours are left{there_before}"
+
+
+def _ours(case: Case) -> list[str]:
+    """What this collection has brought of the driver, whole or not; what else came along goes where nobody needs it."""
+    known = _versions_of_the_driver(case)
+    known.update(version for name, version in case.brought.items() if name in case.metapackage_names)
+    named = _beside(case) | _for_switches(case)
+    return [
+        name
+        for name, version in sorted(case.brought.items())
+        if version in known or name in named or name.startswith(PINNING)
+    ]
 
 
 def driver_packages(case: Case) -> list[str]:
     """Installed packages that belong to the driver: all have its version, but for the one that pins a branch."""
-    known = set(case.metapackages.values())
-    known.update(filter(None, [text(case.driver, "on_disk")]))
-    beside = _beside(case) if text(case.driver, "installed_by") != REPO else set()
-    return [
-        name
-        for name in sorted(case.packages)
-        if case.package_version(name) in known or name in beside or name.startswith(PINNING)
-    ]
+    known = _versions_of_the_driver(case)
+    found = [name for name in sorted(case.packages) if case.package_version(name) in known]
+    return sorted([*found, *(name for name in case.packages if found and name.startswith(PINNING))])
+
+
+def _versions_of_the_driver(case: Case) -> set[str]:
+    names = ("on_disk", "userland")
+    return {*case.metapackages.values(), *filter(None, (text(case.driver, name) for name in names))}
+
+
+def parts(case: Case) -> list[str]:
+    """Installed packages that another driver may take the place of."""
+    beside = _beside(case) if text(case.driver, "installed_by") == DISTRO else set()
+    return sorted({*driver_packages(case), *(name for name in beside if name in case.packages)})
 
 
 def _beside(case: Case) -> set[str]:
@@ -321,3 +355,9 @@ def _beside(case: Case) -> set[str]:
     branches = {line.branch for line in case.distro_drivers}
     packages = [item for branch in branches for name in FLAVOURS for item in case.distro_packages(branch, name)]
     return {item.name for item in packages if not item.pinned}
+
+
+def _for_switches(case: Case) -> set[str]:
+    """What the role asks for by name on hosts with switches, of any branch."""
+    found = (case.data.fabric_packages(case.manager, branch, kind) for branch in case.data.branches() for kind in KINDS)
+    return {package.name for packages in found for package in packages}

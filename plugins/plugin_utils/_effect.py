@@ -61,7 +61,29 @@ def way(case: Case, what: str) -> tuple[str, str]:
         return "reboot", f"{what}, and stays so until the host boots again"
     if found:
         return "reboot", f"{what}, and in use by {some(found)}"
-    return "reload", f"{what}, and nobody uses a GPU"
+    divided = _divided(case)
+    if divided:
+        return "reboot", f"{what}; nobody uses a GPU, but unloading it would undo what MIG has made of {some(divided)}"
+    settings = list(_settings(case))
+    lost = f"; with it go {some(settings)}" if settings else ""
+    return "reload", f"{what}, and nobody uses a GPU{lost}"
+
+
+def _divided(case: Case) -> list[str]:
+    """GPUs with MIG enabled. Where NVML is silent, as beside libraries of another version, the kernel tells of some."""
+    gpus = [line.get("index") for line in rows(case.facts, "gpus") if part(line, "mig").get("current") == "enabled"]
+    return [f"GPU {index}" for index in gpus] or [f"GPU {minor}" for minor in texts(case.driver, "partitioned")]
+
+
+def _settings(case: Case) -> t.Iterator[str]:
+    """What somebody has set, and the driver forgets when it is unloaded."""
+    for gpu in rows(case.facts, "gpus"):
+        name, mode, power = f"GPU {gpu.get('index')}", text(gpu, "compute_mode"), part(gpu, "power")
+        if mode not in (None, "default"):
+            yield f"the compute mode {mode} of {name}"
+        limit, usual = power.get("limit_w"), power.get("default_limit_w")
+        if limit is not None and usual is not None and limit != usual:
+            yield f"the power limit of {limit} W of {name}"
 
 
 def some(words: t.Sequence[str], most: int = 8) -> str:

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
+    brought,
     driver_origin,
     driver_services,
     holders,
@@ -212,7 +213,9 @@ READERS: dict[str, t.Callable[[Host], Reading]] = {
     "modules": modules.read,
     "parameters": modules.read_parameters,
     "holders": holders.read,
+    "partitioned": modules.read_partitioned,
     "traces": driver_origin.read,
+    "brought": brought.read,
     **{name: functools.partial(driver_services.read, name=name) for name in driver_services.SERVICES},
 }
 # What the parts are called in a sentence; nvidia-persistenced is not among them: it works with drivers of any version.
@@ -247,5 +250,6 @@ def conclude(
         "branch": installed.split(".", maxsplit=1)[0] if installed else None,
         "installed_by": origin.installed_by,
         "installed_by_evidence": origin.evidence,
-        **{name: parts[name] for name in ("modules", "parameters", "holders", *driver_services.SERVICES)},
+        **{name: parts[name] for name in ("modules", "parameters", "holders", "partitioned", "brought")},
+        **{name: parts[name] for name in driver_services.SERVICES},
     }

@@ -16,6 +16,10 @@ if t.TYPE_CHECKING:
 
 LOADED = "/sys/module"
 PARAMETERS = "/proc/driver/nvidia/params"
+# Instances of MIG, as the kernel module shows them, whether NVML answers or not. Source: NVIDIA Multi-Instance GPU User
+# Guide, chapter "Device Nodes and Capabilities".
+INSTANCES = "/proc/driver/nvidia/capabilities/gpu*/mig/gi*"
+INSTANCE = re.compile(r"/gpu([0-9]{1,4})/mig/gi[0-9]+$", re.ASCII)
 # NVIDIA's, the kernel's own drivers for the same cards, and GDRCopy's, which keeps NVIDIA's in use.
 NAMES = re.compile(r"^(nvidia([_-].*)?|nouveau|nova([_-].*)?|gdrdrv)$")
 COUNT = re.compile(r"^-?[0-9]{1,9}$", re.ASCII)
@@ -55,6 +59,12 @@ def read(host: Host) -> Reading:
         return Reading({name: _module(host, name) for name in names}, {"modules": OK})
     except KubeGpuError as exc:
         return Reading(None, {"modules": Source(False, str(exc))})
+
+
+def read_partitioned(host: Host) -> Reading:
+    """Minor numbers of the GPUs that are divided into instances of MIG."""
+    found = {int(match.group(1)) for match in map(INSTANCE.search, host.glob(INSTANCES)) if match}
+    return Reading(sorted(found), {})
 
 
 def read_parameters(host: Host) -> Reading:

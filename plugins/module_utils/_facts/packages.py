@@ -58,23 +58,36 @@ class Row(t.NamedTuple):
     more: str
 
 
-def _rows(text: str) -> t.Iterator[Row]:
+def rows(text: str) -> t.Iterator[Row]:
+    """All that the database tells of, in whatever state it is."""
     for line in text.splitlines():
         cells = line.split("\t")
-        if len(cells) == 4 and cells[0] and cells[1] and wanted(cells[0]):
+        if len(cells) == 4 and cells[0] and cells[1]:
             yield Row(*cells)
 
 
-def parse_dpkg(text: str, machine: str) -> dict[str, dict[str, t.Any]]:
-    """Installed packages by name; one of a foreign architecture as ``name:architecture``. Origins are apt's to tell."""
+def _rows(text: str) -> t.Iterator[Row]:
+    return (row for row in rows(text) if wanted(row.name))
+
+
+def dpkg_name(row: Row, machine: str) -> str:
+    """As apt is asked for it: one of a foreign architecture as ``name:architecture``."""
     native = (DPKG_ARCHITECTURES.get(machine, machine), "all")
-    found = {}
-    for name, version, architecture, status in _rows(text):
-        # Status-Abbrev: what is wanted (h is hold), what is (i is installed), and an error mark.
-        if status[1:2] == "i" and status[2:].strip() == "":
-            key = name if architecture in native else f"{name}:{architecture}"
-            found[key] = {"version": version, "held": status[0] == "h", "origin": None}
-    return found
+    return row.name if row.architecture in native else f"{row.name}:{row.architecture}"
+
+
+def parse_dpkg(text: str, machine: str) -> dict[str, dict[str, t.Any]]:
+    """Installed packages by name. Origins are apt's to tell."""
+    return {
+        dpkg_name(row, machine): {"version": row.version, "held": row.more[0] == "h", "origin": None}
+        for row in _rows(text)
+        if is_whole(row)
+    }
+
+
+def is_whole(row: Row) -> bool:
+    """Status-Abbrev: what is wanted (h is hold), what is (i is installed), and an error mark."""
+    return row.more[1:2] == "i" and row.more[2:].strip() == ""
 
 
 def parse_rpm(text: str, locks: holds.Locks | None) -> dict[str, dict[str, t.Any]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
-    PIN_FILE,
     REPO,
     Case,
     flag,
@@ -46,7 +45,7 @@ def foreign_driver(case: Case, planned: Planned) -> Findings:
 
 
 def _removal(case: Case) -> str:
-    if PIN_FILE in case.files:
+    if case.brought:
         return "remove it first with nvidia_driver_state: absent"
     return "remove its packages first"
 
@@ -85,7 +84,7 @@ def _changed_packages(case: Case, planned: Planned) -> list[str]:
     driver, toolkit = planned.driver, planned.toolkit
     names = [*driver["remove"], *planned.cuda["remove"]]
     if driver["action"] == "change":
-        names += _driver_plan.driver_packages(case)
+        names += driver["parts"]
     if driver["action"] == "install":
         names += [package["name"] for package in driver["packages"]]
     names += [*planned.fabric["missing"], *driver["obsolete"]]
@@ -97,11 +96,31 @@ def _changed_packages(case: Case, planned: Planned) -> list[str]:
 def users_of_the_gpu(case: Case, planned: Planned) -> Findings:
     holders = rows(case.driver, "holders")
     disruption = planned.driver["disruption"]
-    if disruption not in ("unload", "reboot") or not holders:
-        return
-    named = _effect.some([_effect.holder_words(line) for line in holders])
-    what = "before the kernel modules can be unloaded" if disruption == "unload" else "by the reboot"
-    yield f"These use a GPU now and are stopped {what}: {named}."
+    if holders and (disruption == "reboot" or (disruption == "unload" and case.allows_reboot)):
+        named = _effect.some([_effect.holder_words(line) for line in holders])
+        yield f"These use a GPU now and are stopped by the reboot: {named}."
+
+
+def removal_while_in_use(case: Case, planned: Planned) -> Findings:
+    """Before anything of the driver is stopped: with half of it gone its users would stand without it as well."""
+    using = _effect.users(case) if planned.driver["disruption"] == "unload" else None
+    if using and not case.allows_reboot:
+        found = f"in use by {_effect.some(using)}"
+        way_out = "stop them first, or allow the reboot with nvidia_driver_reboot: true"
+        reason = f"The driver is to be removed, and its kernel modules are {found}"
+        yield refuse("driver-in-use", found, "nobody who uses a GPU", way_out, reason)
+
+
+def switches_in_use(case: Case, planned: Planned) -> Findings:
+    """Another fabric manager ends the one that runs, and the memory that jobs share over the switches with it."""
+    manager = part(case.driver, "fabric_manager")
+    replaced = planned.driver["action"] == "change" and planned.fabric["missing"] and flag(manager, "present")
+    using = _effect.users(case) if replaced and text(case.driver, "loaded") else None
+    if using and not case.allows_reboot:
+        found = f"in use by {_effect.some(using)}"
+        way_out = "stop them first, or allow the reboot that stops them with nvidia_driver_reboot: true"
+        reason = f"Another driver needs another fabric manager ({planned.fabric['why']}), and the GPUs are {found}"
+        yield refuse("fabric-in-use", found, "nobody who uses a GPU", way_out, reason)
 
 
 def daemons_of_the_driver(case: Case, planned: Planned) -> Findings:
@@ -144,6 +163,8 @@ RULES: tuple[Rule, ...] = (
     loaded_from_elsewhere,
     held_packages,
     users_of_the_gpu,
+    removal_while_in_use,
+    switches_in_use,
     daemons_of_the_driver,
     fabric_manager_is_missing,
 )

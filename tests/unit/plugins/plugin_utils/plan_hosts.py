@@ -97,11 +97,18 @@ def with_driver(version: str, modules: str = "open", **other: t.Any) -> Facts:
     """The same host after the role has installed a driver there. `driver` overrides parts of it."""
     branch = int(version.split(".")[0])
     names = [package.name for package in DATA.driver_packages("apt", branch, modules)]
-    packages = {name: {"version": f"{version}-1", "held": False} for name in [*names, "libnvidia-ml1", "libcuda1"]}
+    names += [f"nvidia-kernel-{'open-' if modules == 'open' else ''}dkms", "libnvidia-ml1", "libcuda1"]
+    packages = {name: {"version": f"{version}-1", "held": False} for name in names}
     parts = {"loaded": version, "flavour": modules, "userland": version, "on_disk": version, "on_disk_flavour": modules}
-    driver = {**parts, "installed_by": "repo", **other.pop("driver", {})}
-    files = {PIN_FILE: "0" * 64}
+    files = other.pop("files", {PIN_FILE: "0" * 64})
+    driver = {**parts, "installed_by": "repo", "brought": brought(*names, version=version) if files else {}}
+    driver.update(other.pop("driver", {}))
     return host(**{"packages": packages, "driver": driver, "files": files, **other})
+
+
+def brought(*names: str, version: str = "580.95.05", whole: bool = True) -> Facts:
+    """What the role's record names of these packages."""
+    return {name: {"version": f"{version}-1", "whole": whole} for name in names}
 
 
 def from_distribution(version: str, **other: t.Any) -> Facts:

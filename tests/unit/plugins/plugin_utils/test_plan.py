@@ -190,14 +190,14 @@ DRIVER = {
         ABSENT,
         "absent",
         "unload",
-        ["libcuda1", "libnvidia-ml1", "nvidia-open-580"],
+        ["libcuda1", "libnvidia-ml1", "nvidia-kernel-open-dkms", "nvidia-open-580"],
     ),
     "ours is removed, from 590": (
         with_driver("595.91.07", driver={"loaded": None}),
         ABSENT,
         "absent",
         "none",
-        ["libcuda1", "libnvidia-ml1", "nvidia-driver-pinning-595", "nvidia-open"],
+        ["libcuda1", "libnvidia-ml1", "nvidia-driver-pinning-595", "nvidia-kernel-open-dkms", "nvidia-open"],
     ),
     "not asked for": (with_driver("580.95.05"), {}, "none", "none", []),
     "a downgrade that is allowed": (

@@ -528,10 +528,10 @@ WARNED: dict[str, tuple[Facts, Wishes, list[str]]] = {
         wish(),
         ["stopped by the reboot: python3 (pid 4711, container 0123abcd), nvidia-persiste (pid 12, nvidia-pers"],
     ),
-    "who uses the GPU when the driver goes": (
-        with_driver("580.95.05", driver={"holders": USERS * 4}),
-        ABSENT,
-        ["before the kernel modules can be unloaded", "and 4 more"],
+    "who uses the GPU when the driver goes with a reboot": (
+        with_driver("580.95.05", driver={"holders": USERS * 5, "modules": LOADED}),
+        wish(state="absent", reboot="true"),
+        ["stopped by the reboot: python3", "and 7 more"],
     ),
     "who uses the GPU, and nothing happens": (with_driver("580.178.04", driver={"holders": USERS}), wish(), []),
     "a fabric manager of another version": (

@@ -233,7 +233,9 @@ def test_the_two_do_not_go_beside_each_other() -> None:
 
 
 def test_absence_takes_along_what_has_a_version_of_its_own() -> None:
-    value = plan(installed(files={PIN_FILE: "0" * 64}), {"driver": {"state": "absent"}})
+    facts = installed(files={PIN_FILE: "0" * 64})
+    facts["driver"]["brought"] = {name: {**line, "whole": True} for name, line in facts["packages"].items()}
+    value = plan(facts, {"driver": {"state": "absent"}})
     assert value["driver"]["action"] == "absent"
     assert {"nvidia-kernel-dkms", "nvidia-persistenced", "nvidia-modprobe"} <= set(value["driver"]["remove"])
     assert value["repository"]["needed"] is False

@@ -253,6 +253,14 @@ def process(machine: FolderHost, pid: int, name: str, cgroup: str, *targets: str
         machine.link(f"/proc/{pid}/fd/{number}", target)
 
 
+def test_partitioned(machine: FolderHost) -> None:
+    assert modules.read_partitioned(machine) == ([], {})
+    capabilities = "/proc/driver/nvidia/capabilities"
+    for path in ("mig/config", "gpu0/mig/gi1/access", "gpu10/mig/gi2/ci0/access", "gpu2/mig/gi1/access", "gpu3/x"):
+        machine.file(f"{capabilities}/{path}")
+    assert modules.read_partitioned(machine).value == [0, 2, 10]
+
+
 def test_holders(machine: FolderHost) -> None:
     machine.file("/dev/nvidiactl")
     process(machine, 9, "bash", "/user.slice/session-1.scope", "/dev/pts/0", "/dev/null", "socket:[1]")
@@ -468,7 +476,7 @@ SERVICE = st.none() | st.fixed_dictionaries({"present": st.booleans(), "version"
             "versions": st.none() | st.builds(driver.Versions, MODULES, MODULES, VERSIONS),
             "next_boot": st.none() | st.builds(NextBoot, st.just(NEXT), st.none() | MODULES, st.booleans()),
             "traces": st.none() | st.builds(Traces, VERSIONS, st.sampled_from([None, LOG]), st.booleans()),
-            **dict.fromkeys(("modules", "parameters", "holders"), st.none()),
+            **dict.fromkeys(("modules", "parameters", "holders", "partitioned", "brought"), st.none()),
             **dict.fromkeys(driver_services.SERVICES, SERVICE),
         }
     ),

@@ -74,7 +74,7 @@ def test_a_host_without_anything(machine: Machine) -> None:
     assert driver.pop("next_boot") == {"kernel": None, "version": None, "flavour": None}
     absent = {"present": False, "version": None, "active": None, "enabled": None}
     assert [driver.pop(name) for name in ("persistenced", "fabric_manager", "imex")] == [absent] * 3
-    assert (driver.pop("parameters"), driver.pop("holders")) == ({}, [])
+    assert [driver.pop(name) for name in ("parameters", "brought", "holders", "partitioned")] == [{}, {}, [], []]
     assert set(driver.values()) == {None}
     assert facts["cuda"] == {"driver_limit": None, "toolkits": [], "default": None, "cudnn": []}
     assert not any(facts["container"][name]["present"] for name in ("containerd", "docker", "crio"))

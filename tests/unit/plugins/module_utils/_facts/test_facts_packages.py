@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 from ansible_collections.kubegpu.nodes.plugins.module_utils import _host
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import cuda, cudnn, holds, origins, packages
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
+    brought,
+    cuda,
+    cudnn,
+    holds,
+    origins,
+    packages,
+)
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import Reading
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +90,46 @@ def test_dpkg() -> None:
         "libnvidia-compute-580:i386": {"version": "580.95.05-1", "held": False, "origin": None},
         "nvidia-container-toolkit": {"version": "1.20.0-1", "held": True, "origin": None},
     }
+
+
+RECORD = "dkms\ngone\nlibcuda1\nlibfoo:i386\nnvidia-kernel-open-dkms\nnvidia-open-580\nonly-configuration\n"
+DPKG_OF_THE_RECORD = (
+    "dkms\t3.0.10-8\tall\tii \n"
+    "libcuda1\t580.95.05-1\tamd64\tiU \n"
+    "libfoo\t1\ti386\tii \n"
+    "nvidia-kernel-open-dkms\t580.95.05-1\tamd64\tiF \n"
+    "only-configuration\t1\tamd64\trc \n"
+    "zfs-dkms\t2.1\tall\tii \n"
+)
+
+
+def test_what_the_role_has_brought(machine: Machine) -> None:
+    assert machine.read(brought.read) == ({}, {"record": OK})
+    machine.file(brought.RECORD, RECORD)
+    value, sources = machine.read(brought.read)
+    assert value is None and sources["record"]["reason"].startswith("packages: neither")
+    machine.prints("dpkg-query", DPKG_OF_THE_RECORD)
+    assert machine.read(brought.read) == (
+        {
+            "dkms": {"version": "3.0.10-8", "whole": True},
+            "libcuda1": {"version": "580.95.05-1", "whole": False},
+            "libfoo:i386": {"version": "1", "whole": True},
+            "nvidia-kernel-open-dkms": {"version": "580.95.05-1", "whole": False},
+        },
+        {"record": OK},
+    )
+
+
+def test_what_the_role_has_brought_by_rpm(machine: Machine) -> None:
+    machine.file(brought.RECORD, "nvidia-open\n")
+    machine.prints("rpm", RPM)
+    assert machine.read(brought.read)[0] == {"nvidia-open": {"version": "3:580.95.05-1.el9", "whole": True}}
+
+
+def test_a_record_that_is_a_folder_is_no_record(machine: Machine) -> None:
+    machine.file(f"{brought.RECORD}/x")
+    value, sources = machine.read(brought.read)
+    assert value is None and sources["record"]["ok"] is False
 
 
 def test_origins_by_apt(machine: Machine) -> None:
