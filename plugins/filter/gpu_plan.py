@@ -84,6 +84,12 @@ options:
                 Without that no driver is installed under Secure Boot, unless one is loaded already.
             type: bool
             default: false
+          reboot:
+            description:
+              - Whether the host may be rebooted for the driver. Without that it is refused to remove a driver that
+                somebody uses, and to replace the fabric manager under a job.
+            type: bool
+            default: false
           parameters:
             description: Parameters of the kernel module C(nvidia), such as C(NVreg_NvLinkDisable), with their values.
             type: dict
@@ -216,8 +222,9 @@ _value:
         - C(version) (V(null) is the newest of the branch in the repository), C(version_expected) (what that is likely
           to be, or what is there and will do), C(branch), C(branch_reason), C(flavour), C(flavour_reason).
         - C(packages) with C(name), C(kind), C(version_pin) and C(spec), C(pin) for the package manager (V(null) where
-          a driver is kept), C(remove) with names, C(obsolete) packages that hold the host at another branch, and
-          C(parameters) of the kernel module.
+          a driver is kept), C(remove) with names, whether the driver itself C(goes) with them, C(parts), which are
+          installed packages that another driver may take the place of, C(obsolete) packages that hold the host at
+          another branch, and C(parameters) of the kernel module.
         - C(disruption) is V(none), V(load), V(reload) (nobody uses a GPU), V(unload) or V(reboot), with
           C(disruption_reason). C(reason) is in words, and C(reasons) are sentences for branch and flavour.
       type: dict
