@@ -20,7 +20,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._gpus import is_card
 Section = Mapping[str, t.Any]
 FLAVOURS = ("open", "proprietary")
 
-# A role that finds this file on a host has installed the driver there; see roles/nvidia_driver/vars/main.yml.
+# Where this file is, the role nvidia_driver has installed the driver; see its vars/package_manager/apt.yml.
 PIN_FILE = "/etc/apt/preferences.d/kubegpu-nvidia-driver"
 # What the role writes of the distribution's own packages; see roles/nvidia_driver/vars/package_manager/apt.yml.
 COMPONENTS_FILE = "/etc/apt/sources.list.d/kubegpu-components.sources"
@@ -172,7 +172,12 @@ class Case:
     @property
     def builds_modules(self) -> bool:
         """Whether the modules are built on the host; Ubuntu's own come built and signed."""
-        return self.source != DISTRO or not self.line or self.data.first_kernel(self.line) is None
+        return self.source != DISTRO or not self.distro_signs
+
+    @property
+    def distro_signs(self) -> bool:
+        """Whether the distribution has modules that it has built and signed for its own kernels."""
+        return self.line is not None and self.data.first_kernel(self.line) is not None
 
     @cached_property
     def kernel_flavour(self) -> str | None:

@@ -13,6 +13,7 @@ GDS_SOURCE = (
     "https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/platform-support.html (GPUDirect Storage)"
 )
 SIGNING_SOURCE = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/ (Secure Boot)"
+SIGNED = "or take the distribution's modules, which it has signed itself (nvidia_driver_source: distro); "
 
 
 def secure_boot(case: Case, planned: Planned) -> Findings:
@@ -26,9 +27,12 @@ def secure_boot(case: Case, planned: Planned) -> Findings:
         if text(case.driver, "signer") is None:
             yield "Secure Boot is on, and the driver that is kept seems to be unsigned: the kernel may not load it."
         return
+    if not case.builds_modules:
+        return
     way_out = (
         "have the firmware trust a key of your own and let DKMS sign with it (mokutil --import), then say so with"
-        " nvidia_driver_modules_signed: true; or turn Secure Boot off in the firmware"
+        f" nvidia_driver_modules_signed: true; {SIGNED if case.distro_signs else ''}"
+        "or turn Secure Boot off in the firmware"
     )
     reason = (
         "Secure Boot is on, and a kernel does not load the modules that these packages build here without a signature"
