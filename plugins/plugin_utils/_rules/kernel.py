@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _kernels
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, flag, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PREINSTALLED, Case, flag, part, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
 GDS_SOURCE = (
@@ -90,6 +90,16 @@ def module_parameters(case: Case, planned: Planned) -> Findings:
         yield refuse("bad-parameter", found, "such as NVreg_NvLinkDisable: 1", way_out, reason)
 
 
+def parameters_of_others(case: Case, planned: Planned) -> Findings:
+    """Settings of a driver that others have installed are theirs, so that they are compared and not changed."""
+    differing = _effect.differing(case) if case.wants_driver and case.source == PREINSTALLED else []
+    if differing:
+        found = ", ".join(differing)
+        way_out = "set it where that driver is installed, or leave it out of nvidia_driver_module_parameters"
+        reason = f"The driver was installed by others, and its kernel module has other parameters: {found}"
+        yield refuse("preinstalled-parameters", found, "the parameters that are named", way_out, reason)
+
+
 def rivals(case: Case, planned: Planned) -> Findings:
     held = _driver_plan.rivals(case)
     if held and case.wants_driver:
@@ -102,4 +112,13 @@ def passed_through(case: Case, planned: Planned) -> Findings:
         yield f"Virtual machines have, or are to have, {found} (vfio-pci): NVIDIA's driver here is not for them."
 
 
-RULES: tuple[Rule, ...] = (secure_boot, direct_storage, headers, next_boot, module_parameters, rivals, passed_through)
+RULES: tuple[Rule, ...] = (
+    secure_boot,
+    direct_storage,
+    headers,
+    next_boot,
+    module_parameters,
+    parameters_of_others,
+    rivals,
+    passed_through,
+)
