@@ -91,7 +91,9 @@ options:
             type: bool
             default: false
           parameters:
-            description: Parameters of the kernel module C(nvidia), such as C(NVreg_NvLinkDisable), with their values.
+            description:
+              - Parameters of the kernel module C(nvidia), such as C(NVreg_NvLinkDisable), with their values.
+              - Those of a driver that is V(preinstalled) are compared, and others are refused.
             type: dict
           flavour:
             description: Kernel modules. V(auto) is what NVIDIA recommends for the branch and the cards.

@@ -187,7 +187,12 @@ class Case:
     @property
     def builds_modules(self) -> bool:
         """Whether the modules are built on the host; Ubuntu's own come built and signed."""
-        return self.source != DISTRO or not self.line or self.data.first_kernel(self.line) is None
+        return self.source != DISTRO or not self.distro_signs
+
+    @property
+    def distro_signs(self) -> bool:
+        """Whether the distribution has modules that it has built and signed for its own kernels."""
+        return self.line is not None and self.data.first_kernel(self.line) is not None
 
     @cached_property
     def kernel_flavour(self) -> str | None:

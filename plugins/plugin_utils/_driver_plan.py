@@ -98,7 +98,16 @@ def _lagging(case: Case, branch: int, flavour: str | None) -> str | None:
     lines = [line for line in case.distro_drivers if line.branch == branch] if case.source == DISTRO else []
     newest = {line.flavour: line.newest for line in lines if line.newest}
     own = newest.get(str(flavour))
-    return own if own and any(_versions.order(own) < _versions.order(other) for other in newest.values()) else None
+    if not own or all(_versions.order(own) >= _versions.order(other) for other in newest.values()):
+        return None
+    return max(own, _whole(case, branch, str(flavour)) or own, key=_versions.order)
+
+
+def _whole(case: Case, branch: int, flavour: str) -> str | None:
+    """The version of the distribution's driver that is there with all its parts. The data may not have seen it yet."""
+    found = {case.package_version(item.name) for item in case.distro_packages(branch, flavour) if item.pinned}
+    version = found.pop() if len(found) == 1 else None
+    return version if version and _versions.branch_of(version) == branch else None
 
 
 def _kept_flavour(case: Case) -> tuple[str | None, str]:
@@ -219,11 +228,10 @@ def _loading(case: Case) -> tuple[str, str] | None:
 
 
 def _waits_for_its_kernel(case: Case, wanted: Target) -> bool:
-    """Where nothing can be built for the kernel that runs, the driver begins with the next one."""
+    """Where the kernel that runs gets no module, the driver begins with the next one."""
     following = part(case.driver, "next_boot")
     return (
-        _kernels.left_out(case) is not None
-        and text(case.driver, "on_disk") is None
+        _has_no_module(case)
         and wanted.is_met_by(text(following, "version"))
         and text(following, "flavour") in (None, wanted.flavour)
     )
@@ -231,12 +239,13 @@ def _waits_for_its_kernel(case: Case, wanted: Target) -> bool:
 
 def _obsolete(case: Case, wanted: Target) -> list[str]:
     """Packages that hold the host at another branch: the new one cannot come before they go."""
-    names = [package["name"] for package in wanted.packages]
-    return (
-        []
-        if wanted.kept
-        else [name for name in sorted(case.packages) if name.startswith(PINNING) and name not in names]
-    )
+    found = [] if wanted.kept else [name for name in sorted(case.packages) if name.startswith(PINNING)]
+    return [name for name in found if not _pins_the_same(wanted, name[len(PINNING) :])]
+
+
+def _pins_the_same(wanted: Target, pinned: str) -> bool:
+    """A branch, or a version of one, in the name of a package that pins it."""
+    return wanted.is_met_by(pinned) if "." in pinned else pinned == str(wanted.branch)
 
 
 def _agreement(case: Case) -> tuple[str, str]:
@@ -287,13 +296,13 @@ def _disruption(case: Case, action: str) -> tuple[str, str | None]:
 
 def _way(case: Case, loaded: str | None) -> tuple[str, str]:
     if _has_no_module(case):
-        return "reboot", f"nothing can be built for kernel {_kernels.left_out(case)}, which runs"
+        return "reboot", _kernels.unserved(case) or "the kernel that runs has no module"
     return _effect.way(case, f"driver {loaded} is loaded")
 
 
 def _has_no_module(case: Case) -> bool:
-    """Whether the kernel that runs has none, and none can be built for it."""
-    return text(case.driver, "on_disk") is None and _kernels.left_out(case) is not None
+    """Whether the kernel that runs has none, and gets none."""
+    return text(case.driver, "on_disk") is None and _kernels.unserved(case) is not None
 
 
 def rivals(case: Case) -> list[str]:

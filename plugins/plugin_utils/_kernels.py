@@ -34,6 +34,17 @@ def left_out(case: Case) -> str | None:
     return release if own is None or (flag(own, "bootable") is False and flag(own, "headers") is False) else None
 
 
+def unserved(case: Case) -> str | None:
+    """Why the kernel that runs gets no module, and the next one does; None where it does too."""
+    release = left_out(case)
+    if release:
+        return f"nothing can be built for kernel {release}, which runs"
+    now, after = running(case), following(case)
+    if case.builds_modules or after in (None, now):
+        return None
+    return f"the distribution's modules come for kernel {after}, which boots next, and not for {now}, which runs"
+
+
 def without_headers(case: Case) -> list[str]:
     """Kernels of these that are known to have no headers: one that is not installed has none either."""
     if not isinstance(case.platform.get("kernels"), (list, tuple)):

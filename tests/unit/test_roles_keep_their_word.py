@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (CHECKOUT / "roles").iterdir() if (path / "meta").is_dir())
@@ -185,3 +186,14 @@ def test_preflight_knows_the_wishes_of_the_other_roles(name: str, fallback: str)
     default = options(owners[0])[name]["default"]
     written = default[3:-3] if isinstance(default, str) and default.startswith("{{ ") else repr(default)
     assert fallback == written
+
+
+def test_plan_and_role_name_the_same_modules_and_services() -> None:
+    """The plan judges by them and the role acts on them: what only one knows would be unloaded unasked, or stay."""
+    variables = read(CHECKOUT / "roles" / "nvidia_driver" / "vars" / "main.yml")
+    assert variables["__nvidia_driver_units"] == _effect.UNITS
+    assert variables["__nvidia_driver_unloadable"] == list(_effect.MODULES), (
+        "in the order in which they can be unloaded"
+    )
+    kept_off = re.findall(r"^blacklist (\w+)$", variables["__nvidia_driver_rivals_text"], re.MULTILINE)
+    assert kept_off == list(_driver_plan.RIVALS)

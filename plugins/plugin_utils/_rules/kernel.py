@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _kernels
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, flag, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PREINSTALLED, Case, flag, part, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
 GDS_SOURCE = (
     "https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/platform-support.html (GPUDirect Storage)"
 )
 SIGNING_SOURCE = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/ (Secure Boot)"
+SIGNED = "or take the distribution's modules, which it has signed itself (nvidia_driver_source: distro); "
 
 
 def secure_boot(case: Case, planned: Planned) -> Findings:
@@ -26,9 +27,12 @@ def secure_boot(case: Case, planned: Planned) -> Findings:
         if text(case.driver, "signer") is None:
             yield "Secure Boot is on, and the driver that is kept seems to be unsigned: the kernel may not load it."
         return
+    if not case.builds_modules:
+        return
     way_out = (
         "have the firmware trust a key of your own and let DKMS sign with it (mokutil --import), then say so with"
-        " nvidia_driver_modules_signed: true; or turn Secure Boot off in the firmware"
+        f" nvidia_driver_modules_signed: true; {SIGNED if case.distro_signs else ''}"
+        "or turn Secure Boot off in the firmware"
     )
     reason = (
         "Secure Boot is on, and a kernel does not load the modules that these packages build here without a signature"
@@ -86,6 +90,16 @@ def module_parameters(case: Case, planned: Planned) -> Findings:
         yield refuse("bad-parameter", found, "such as NVreg_NvLinkDisable: 1", way_out, reason)
 
 
+def parameters_of_others(case: Case, planned: Planned) -> Findings:
+    """Settings of a driver that others have installed are theirs, so that they are compared and not changed."""
+    differing = _effect.differing(case) if case.wants_driver and case.source == PREINSTALLED else []
+    if differing:
+        found = ", ".join(differing)
+        way_out = "set it where that driver is installed, or leave it out of nvidia_driver_module_parameters"
+        reason = f"The driver was installed by others, and its kernel module has other parameters: {found}"
+        yield refuse("preinstalled-parameters", found, "the parameters that are named", way_out, reason)
+
+
 def rivals(case: Case, planned: Planned) -> Findings:
     held = _driver_plan.rivals(case)
     if held and case.wants_driver:
@@ -98,4 +112,13 @@ def passed_through(case: Case, planned: Planned) -> Findings:
         yield f"Virtual machines have, or are to have, {found} (vfio-pci): NVIDIA's driver here is not for them."
 
 
-RULES: tuple[Rule, ...] = (secure_boot, direct_storage, headers, next_boot, module_parameters, rivals, passed_through)
+RULES: tuple[Rule, ...] = (
+    secure_boot,
+    direct_storage,
+    headers,
+    next_boot,
+    module_parameters,
+    parameters_of_others,
+    rivals,
+    passed_through,
+)

@@ -91,6 +91,14 @@ def test_the_branch_is_in_the_name_below_590_and_pinned_from_then_on(repository:
     assert "nvidia-driver-pinning-595" in names
 
 
+@pytest.mark.parametrize("branch", ["580", "595"])
+@pytest.mark.parametrize("repository", ["cuda-debian", "cuda-ubuntu"])
+def test_there_is_a_newer_version_to_stay_away_from(repository: str, branch: str) -> None:
+    """Where a branch had one version only, nothing would tell a driver that is held from one that is not."""
+    versions = {package.upstream for package in named(repository).packages if package.upstream.startswith(f"{branch}.")}
+    assert len(versions) > 1
+
+
 def test_index_and_control_file_say_the_same(tmp_path: Path) -> None:
     package = Package("nvidia-open-580", "580.95.05-1", "580.95.05", {"depends": ["nvidia-open (= 580.95.05-1)"]}, ())
     deb = tmp_path / package.file_name

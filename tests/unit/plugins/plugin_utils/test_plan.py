@@ -223,6 +223,24 @@ def test_a_change_of_branch_lets_go_of_the_branch_before() -> None:
     assert plan(with_driver("570.211.01"), wish())["driver"]["obsolete"] == []
 
 
+@pytest.mark.parametrize(
+    "pinned, wishes, obsolete",
+    [
+        ("580", wish("580"), False),
+        ("580", wish("580", version="580.82.07"), False),
+        ("580.82.07", wish("580"), False),
+        ("580.82.07", wish("580", version="580.95.05"), True),
+        ("570", wish("580"), True),
+        ("58", wish("580"), True),
+    ],
+)
+def test_what_pins_the_wanted_branch_may_stay(pinned: str, wishes: Wishes, obsolete: bool) -> None:
+    """Administrators install such packages too, for branches whose names do not need them."""
+    name = f"nvidia-driver-pinning-{pinned}"
+    facts = host(packages={name: {"version": "580.95.05-1", "held": False}})
+    assert plan(facts, wishes)["driver"]["obsolete"] == ([name] if obsolete else [])
+
+
 @pytest.mark.parametrize("facts, wishes, action, disruption, packages", DRIVER.values(), ids=DRIVER.keys())
 def test_driver(facts: Facts, wishes: Wishes, action: str, disruption: str, packages: list[str]) -> None:
     before = copy.deepcopy((facts, wishes))

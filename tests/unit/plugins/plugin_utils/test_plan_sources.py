@@ -83,6 +83,38 @@ def test_modules_that_are_behind_their_libraries_take_these_along() -> None:
     assert found["packages"][0]["spec"] == "nvidia-open-kernel-dkms=535.261.03-*"
 
 
+OPEN_PARTS = ("nvidia-open-kernel-dkms", "nvidia-smi", "libcuda1", "libnvidia-ml1")
+
+
+def with_open_modules(version: str, **other: str) -> Facts:
+    """Debian 12 with its open modules. `other`: the versions of single packages that have not followed."""
+    versions = {name: version for name in OPEN_PARTS} | {name.replace("_", "-"): own for name, own in other.items()}
+    packages = {name: {"version": f"{own}-1~deb12u1", "held": False} for name, own in versions.items()}
+    packages |= {
+        name: {"version": "535.171.04-1", "held": False} for name in ("nvidia-persistenced", "nvidia-modprobe")
+    }
+    facts = from_distribution(version, flavour="open", on_disk_flavour="open")
+    platform = {**facts["platform"], "codename": "bookworm"}
+    return {**facts, "packages": packages, "package_sources": OWN, "platform": platform}
+
+
+WHOLE: dict[str, tuple[Facts, str, str]] = {
+    # name: (facts, the version that is wanted, what is done)
+    "newer than the data has seen": (with_open_modules("535.309.01"), "535.309.01", "none"),
+    "as the data says": (with_open_modules("535.261.03"), "535.261.03", "none"),
+    "older": (with_open_modules("535.216.03"), "535.261.03", "change"),
+    "not whole": (with_open_modules("535.261.03", libcuda1="535.309.01"), "535.261.03", "change"),
+}
+
+
+@pytest.mark.parametrize("facts, version, action", WHOLE.values(), ids=WHOLE.keys())
+def test_what_the_distribution_has_made_whole_since_stays(facts: Facts, version: str, action: str) -> None:
+    value = plan(facts, distro(flavour="open"))
+    driver = value["driver"]
+    assert (value["refusals"], driver["version"], driver["action"]) == ([], version, action)
+    assert driver["pin"] == f"{version}-*"
+
+
 @pytest.mark.parametrize("flavour", ["open", "proprietary"])
 def test_where_both_are_of_one_version_the_branch_will_do(flavour: str) -> None:
     assert plan(trixie(), distro("550", flavour=flavour))["driver"]["version"] is None
@@ -181,6 +213,48 @@ def test_ubuntus_signed_modules_are_not_built_here() -> None:
     assert value["components"] == {"needed": ["restricted"], "missing": []}
 
 
+def test_signed_modules_are_what_secure_boot_wants() -> None:
+    facts = ubuntu()
+    facts["platform"] = {**facts["platform"], "secure_boot": True}
+    assert rules(facts, distro("580")) == []
+    (found,) = plan(facts, wish("580"))["refusals"]
+    assert found["rule"] == "secure-boot" and "nvidia_driver_source: distro" in found["way_out"]
+
+
+@pytest.mark.parametrize("wishes", [distro("535"), wish("580")])
+def test_debian_signs_none(wishes: dict[str, t.Any]) -> None:
+    (found,) = plan(bookworm(platform={"secure_boot": True}), wishes)["refusals"]
+    assert found["rule"] == "secure-boot" and "distro" not in found["way_out"]
+
+
+def two_kernels(**driver: t.Any) -> Facts:
+    """An Ubuntu that has got a newer kernel and has not booted it yet."""
+    facts = ubuntu()
+    kernel = {"running": "6.8.0-31-generic", "next_boot": "6.8.0-60-generic"}
+    kernels = [{"release": release, "headers": False, "bootable": True} for release in kernel.values()]
+    facts["platform"] = {**facts["platform"], "kernel": kernel, "kernels": kernels}
+    return {**facts, "driver": {**facts["driver"], **driver}}
+
+
+def test_signed_modules_come_for_the_newest_kernel_only() -> None:
+    driver = plan(two_kernels(), distro("580"))["driver"]
+    assert (driver["action"], driver["disruption"]) == ("install", "reboot")
+    assert "come for kernel 6.8.0-60-generic" in driver["disruption_reason"]
+
+
+def test_so_that_the_driver_waits_for_that_kernel() -> None:
+    boots = {"kernel": "6.8.0-60-generic", "version": "580.95.05", "flavour": "open"}
+    facts = two_kernels(userland="580.95.05", next_boot=boots, installed_by="distro")
+    names = ("nvidia-headless-no-dkms-580-server-open", "nvidia-utils-580-server")
+    facts["packages"] = {name: {"version": "580.95.05-0ubuntu0.24.04.1", "held": False} for name in names}
+    facts["packages"]["linux-modules-nvidia-580-server-open-generic"] = {"version": "6.8.0-60.63", "held": False}
+    value = plan(facts, distro("580"))
+    assert (value["driver"]["action"], value["driver"]["disruption"]) == ("reboot", "reboot")
+    assert value["kernel"]["boots"]["ready"] is True
+    facts["driver"] |= {"on_disk": "580.95.05", "on_disk_flavour": "open"}
+    assert plan(facts, distro("580"))["driver"]["disruption"] == "load"
+
+
 KERNELS = {
     "6.8.0-31-generic": "generic",
     "6.14.0-27-generic": "generic-hwe-24.04",
@@ -201,11 +275,10 @@ def test_a_kernel_that_is_not_ubuntus_has_no_modules(kernel: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "version, codename, branch", [("22.04", "jammy", "535"), ("24.04", "noble", "580"), ("26.04", "resolute", "595")]
+    "version, codename, branch", [("22.04", "jammy", "580"), ("24.04", "noble", "580"), ("26.04", "resolute", "595")]
 )
 def test_the_newest_of_each_ubuntu_that_its_cards_allow(version: str, codename: str, branch: str) -> None:
-    found = plan(ubuntu(version, codename), distro("newest"))["driver"]["branch"]
-    assert int(found) >= int(branch)
+    assert plan(ubuntu(version, codename), distro("newest"))["driver"]["branch"] == branch
 
 
 def installed(version: str = "535.309.01", **other: t.Any) -> Facts:
@@ -264,6 +337,14 @@ def test_its_services_are_whose_it_is() -> None:
     facts = with_driver("570.211.01", driver={"persistenced": {"present": True, "active": False, "enabled": False}})
     assert plan(facts, preinstalled())["services"]["action"] == "none"
     assert plan(facts, wish("570"))["services"]["action"] == "change"
+
+
+def test_its_parameters_are_whose_it_is() -> None:
+    facts = with_driver("570.211.01", driver={"parameters": {"NvLinkDisable": "0"}})
+    assert plan(facts, preinstalled(parameters={"NVreg_NvLinkDisable": 0}))["refusals"] == []
+    (found,) = plan(facts, preinstalled(parameters={"NVreg_NvLinkDisable": 1}))["refusals"]
+    assert found["rule"] == "preinstalled-parameters" and "NVreg_NvLinkDisable is 0, not 1" in found["sentence"]
+    assert rules(facts, wish("570", parameters={"NVreg_NvLinkDisable": 1})) == []
 
 
 def test_it_is_loaded_at_most() -> None:
