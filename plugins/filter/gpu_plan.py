@@ -218,6 +218,8 @@ _value:
         - C(packages) with C(name), C(kind), C(version_pin) and C(spec), C(pin) for the package manager (V(null) where
           a driver is kept), C(remove) with names, C(obsolete) packages that hold the host at another branch, and
           C(parameters) of the kernel module.
+        - C(before) is the whole driver that another one is to take the place of, with C(version), C(pin) and
+          C(packages), which come back where that one breaks off half-way.
         - C(disruption) is V(none), V(load), V(reload) (nobody uses a GPU), V(unload) or V(reboot), with
           C(disruption_reason). C(reason) is in words, and C(reasons) are sentences for branch and flavour.
       type: dict

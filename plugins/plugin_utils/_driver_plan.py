@@ -22,6 +22,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
 RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")
 # Packages that pin the others to a branch; their own version is not the driver's.
 PINNING = "nvidia-driver-pinning-"
+NOBODY: dict[str, t.Any] = {"version": None, "pin": None, "packages": []}
 NOTHING: dict[str, t.Any] = {
     "source": None,
     "version": None,
@@ -34,6 +35,7 @@ NOTHING: dict[str, t.Any] = {
     "pin": None,
     "remove": [],
     "obsolete": [],
+    "before": NOBODY,
     "parameters": {},
     "disruption": "none",
     "disruption_reason": None,
@@ -161,6 +163,7 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         packages=wanted.packages,
         pin=wanted.pin,
         obsolete=_obsolete(case, wanted),
+        before=_before(case, action),
         parameters=_effect.parameters(case),
         disruption=disruption,
         disruption_reason=why,
@@ -230,6 +233,15 @@ def _obsolete(case: Case, wanted: Target) -> list[str]:
         if wanted.kept
         else [name for name in sorted(case.packages) if name.startswith(PINNING) and name not in names]
     )
+
+
+def _before(case: Case, action: str) -> dict[str, t.Any]:
+    """The whole driver that another one takes the place of: what is to come back where that one breaks off half-way."""
+    version = text(case.driver, "on_disk")
+    if action not in ("change", "install") or version is None or text(case.driver, "userland") != version:
+        return NOBODY
+    specs = [f"{name}={case.packages[name]['version']}" for name in driver_packages(case)]
+    return {"version": version, "pin": f"{version}-*", "packages": specs}
 
 
 def _agreement(case: Case) -> tuple[str, str]:

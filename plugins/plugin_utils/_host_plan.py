@@ -52,17 +52,27 @@ def _is_ready(case: Case, wanted: Target | None) -> bool:
 
 
 def _unbuilt(case: Case, wanted: Target, tools: list[str]) -> list[str]:
-    """The kernel that boots next, where DKMS has passed it over.
+    """Kernels that DKMS has passed over, though the driver and what builds it are there."""
+    if missing(case, wanted) or not all(name in case.packages for name in tools):
+        return []
+    found = [_unbuilt_now(case), _unbuilt_next(case, wanted)]
+    return [release for release in found if release]
 
-    It does where that kernel came after the driver, and where one that is newer runs but is none of the host's own.
-    """
+
+def _unbuilt_now(case: Case) -> str | None:
+    """The kernel that runs, where a build for it has failed while it came: that fails no transaction."""
+    release = _kernels.running(case)
+    known = part(case.facts, "sources", "modinfo").get("ok") is True and text(case.driver, "on_disk") is None
+    return release if known and release != _kernels.left_out(case) else None
+
+
+def _unbuilt_next(case: Case, wanted: Target) -> str | None:
+    """The kernel that boots next. It came after the driver, or a newer one runs that is none of the host's own."""
     release = _kernels.following(case)
-    if release in (None, _kernels.running(case)):
-        return []
-    if missing(case, wanted) or not (_kernels.left_out(case) or wanted.is_met_by(text(case.driver, "on_disk"))):
-        return []
-    can = all(name in case.packages for name in tools)
-    return [str(release)] if can and _kernels.module(case, str(release)) is None else []
+    if release in (None, _kernels.running(case)) or _kernels.module(case, str(release)) is not None:
+        return None
+    there = _kernels.left_out(case) or _unbuilt_now(case) or wanted.is_met_by(text(case.driver, "on_disk"))
+    return release if there else None
 
 
 def _kernel_words(case: Case, releases: list[str]) -> str:

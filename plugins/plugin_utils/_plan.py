@@ -125,7 +125,7 @@ def _host_sentences(value: Section) -> list[str]:
     builds = kernel["build"]
     return [
         *([f"Install what modules are built with: {', '.join(kernel['missing'])}."] if kernel["missing"] else []),
-        *([f"Build the modules for kernel {', '.join(builds)}, which boots next."] if builds else []),
+        *([f"Build the modules for kernel {' and '.join(builds)}."] if builds else []),
         *([f"Install what the switches need: {', '.join(fabric['missing'])}."] if fabric["missing"] else []),
         *([f"Start now and at each boot: {', '.join(services['start'])}."] if services["start"] else []),
     ]

@@ -23,7 +23,10 @@ AS_INSTALLED = f"{HERE}/test_install.py"  # asks neither hosts nor a cluster
 # one after the other on the same hosts
 THE_WHOLE_WAY = tuple(f"{HERE}/test_{name}.py" for name in ("site", "nvidia_facts", "remove"))
 # get along with what else is in the cluster
-BESIDE = tuple(f"{HERE}/test_{name}.py" for name in ("gpu_node_label", "refusals", "nvidia_facts_bare", "preflight"))
+BESIDE = tuple(
+    f"{HERE}/test_{name}.py"
+    for name in ("gpu_node_label", "refusals", "nvidia_facts_bare", "preflight", "driver_failures")
+)
 
 # Scenarios that bring things into the cluster which are no host's own. The others run beside them, on other hosts.
 CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)

@@ -680,6 +680,17 @@ def built(next_boot: str | None, **other: t.Any) -> Facts:
     return {**facts, "packages": {**facts["packages"], **DKMS}}
 
 
+RUNNING, NEXT = "6.1.0-40-amd64", "6.1.0-41-amd64"
+FAILED_BUILD: Facts = {
+    **with_driver(
+        "580.178.04",
+        platform=TWO_KERNELS,
+        driver={"loaded": None, "on_disk": None, "next_boot": {"kernel": NEXT, "version": None}},
+        packages={**with_driver("580.178.04")["packages"], **DKMS},
+    ),
+    "sources": {"modinfo": {"ok": True, "reason": None}},
+}
+
 KERNEL: dict[str, tuple[Facts, Wishes, list[str], list[str], list[str], bool]] = {
     # name: (facts, wishes, headers, what is missing, kernels to build for, whether the next boot has the driver)
     "kernels that are not known": (host(), wish(), [], ["dkms"], [], False),
@@ -713,6 +724,23 @@ KERNEL: dict[str, tuple[Facts, Wishes, list[str], list[str], list[str], bool]] =
     ),
     "converged": (built("580.178.04"), wish(), [OLD, NEW], [], [], True),
     "a new kernel, of which DKMS knows nothing": (built(None), wish(), [OLD, NEW], [NEW], ["6.1.0-41-amd64"], False),
+    "a kernel that runs, for which a build has failed": (
+        FAILED_BUILD,
+        wish(),
+        [OLD, NEW],
+        [NEW],
+        [RUNNING, NEXT],
+        False,
+    ),
+    "such a kernel, of which nobody knows": (FAILED_BUILD | {"sources": {}}, wish(), [OLD, NEW], [NEW], [], False),
+    "such a kernel, without what builds": (
+        {**FAILED_BUILD, "packages": with_driver("580.178.04")["packages"]},
+        wish(),
+        [OLD, NEW],
+        [NEW, "dkms"],
+        [],
+        False,
+    ),
     "a new kernel with the old driver": (built("580.95.05"), wish(version="580.178.04"), [OLD, NEW], [], [], False),
     "a driver that stays": (built(None), wish("keep"), [], [], [], False),
 }
