@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _effect, _kernels, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, flag, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, Case, Section, flag, part, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._driver_plan import Target, missing
 
 # Actions of the driver's that bring packages.
@@ -113,7 +113,7 @@ def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, 
         return {"needed": False, "kind": None, **nothing, "why": "no NVSwitch and no NVLink bridge was found"}
     value: dict[str, t.Any] = {"needed": True, "kind": kinds[-1], **nothing, "why": SWITCH_WORDS[kinds[-1]]}
     branch = wanted.branch if wanted else _versions.branch_of(version or "")
-    if branch is None or not case.wants_driver:
+    if branch is None or not case.wants_driver or case.source == DISTRO:
         return value
     pin = _pin(wanted, version, case)
     value["packages"] = [

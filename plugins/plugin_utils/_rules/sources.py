@@ -8,7 +8,15 @@ from __future__ import annotations
 import re
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_plan, _distribution
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PREINSTALLED, REPO, Case, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    PREINSTALLED,
+    REPO,
+    Case,
+    flag,
+    part,
+    text,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
 DRIVER_SOURCES = (REPO, DISTRO, PREINSTALLED)
@@ -130,6 +138,22 @@ def kernel_without_modules(case: Case, planned: Planned) -> Findings:
     yield refuse("foreign-kernel", running, "a kernel of the distribution", way_out, reason)
 
 
+def fabric_of_the_distribution(case: Case, planned: Planned) -> Findings:
+    """Without a fabric manager of its very version CUDA does not start beside switches, and the data names none."""
+    target = planned.target
+    if target is None or target.kept or case.source != DISTRO or not planned.fabric["needed"]:
+        return
+    if flag(part(case.driver, "fabric_manager"), "present") is True:
+        return
+    name = text(case.platform, "name") or "This distribution"
+    reason = (
+        f"CUDA does not start here without a fabric manager of the driver's version, for {planned.fabric['why']},"
+        f" and none of {name}'s own is known"
+    )
+    way_out = "take the driver from NVIDIA's repository with nvidia_driver_source: repo"
+    yield refuse("distribution-fabric", planned.fabric["why"], "a fabric manager", way_out, reason)
+
+
 RULES: tuple[Rule, ...] = (
     mirror_without_tls,
     mirror_with_credentials,
@@ -138,4 +162,5 @@ RULES: tuple[Rule, ...] = (
     branch_of_the_distribution,
     components,
     kernel_without_modules,
+    fabric_of_the_distribution,
 )

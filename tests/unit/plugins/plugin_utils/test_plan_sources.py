@@ -12,7 +12,9 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import COMPONE
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
     B200,
+    BRIDGE,
     H100,
+    NVSWITCH,
     Facts,
     from_distribution,
     host,
@@ -288,6 +290,21 @@ def test_what_is_not_there_or_not_whole_is_refused_with_a_way_out(rule: str) -> 
 
 def test_the_version_that_is_asked_for_may_be_there() -> None:
     assert plan(with_driver("570.211.01"), preinstalled(version="570.211.01"))["refusals"] == []
+
+
+@pytest.mark.parametrize("device, words", [(NVSWITCH, "has NVSwitches"), (BRIDGE, "switches of NVLink 5")])
+@pytest.mark.parametrize("facts, branch", [(bookworm(), "535"), (ubuntu(), "580")])
+def test_no_distribution_has_what_switches_need(facts: Facts, branch: str, device: Facts, words: str) -> None:
+    value = plan(facts | {"pci": [H100, device]}, distro(branch))
+    (found,) = value["refusals"]
+    assert found["rule"] == "distribution-fabric" and words in found["sentence"]
+    assert "nvidia_driver_source: repo" in found["way_out"] and value["fabric"]["packages"] == []
+
+
+def test_a_fabric_manager_that_somebody_has_brought_is_no_reason_to_refuse() -> None:
+    facts = installed(pci=[H100, NVSWITCH])
+    facts["driver"] = {**facts["driver"], "fabric_manager": {"present": True, "version": "535.309.01"}}
+    assert rules(facts, distro()) == []
 
 
 def test_a_source_that_nobody_knows() -> None:
