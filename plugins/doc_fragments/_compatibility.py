@@ -27,7 +27,8 @@ options:
     suboptions:
       platforms:
         description:
-          - C(platforms) by C(id) and C(version), with C(name), C(architectures), C(package_manager).
+          - C(platforms) by C(id) and C(version), with C(name), C(architectures), C(package_manager),
+            [C(repository_architectures)], where NVIDIA's repository has fewer.
           - A line here does not teach the roles a new platform; they need files of variables for it as well.
           - C(drivers) that a distribution has itself, by C(id), C(version), C(branch) and C(flavour), with [C(newest)].
           - C(components) by C(id) and C(name), in which a distribution has them.

@@ -85,6 +85,7 @@ FILES: dict[str, dict[str, Table]] = {
                 "name": "text",
                 "version": "version",
                 "architectures": "texts",
+                "repository_architectures": "texts?",
                 "package_manager": "apt|dnf",
             },
         ),

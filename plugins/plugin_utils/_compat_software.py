@@ -37,6 +37,11 @@ class Software(Lines):
                 return line
         return None
 
+    def repository_architectures(self, platform: Line) -> tuple[list[str], str]:
+        """The machines that NVIDIA's repository for a distribution has packages for, and the source of that."""
+        found = platform.get("repository_architectures") or platform["architectures"]
+        return list(found), self._source("platforms", platform)
+
     def driver_packages(self, manager: str, branch: int, flavour: str, release: str | None = None) -> list[Package]:
         """Those of NVIDIA's repository. `release` is an Enterprise Linux's version, such as 9.4; apt needs none."""
         lines = self._packages("driver", manager, branch, release)

@@ -140,3 +140,14 @@ def bench_facts() -> int:
         return 0
     finally:
         rigs.rig("down")
+
+
+def bench_driver(more: list[str]) -> int:
+    """What the roles nvidia_driver and cuda cost a converged host, and a first install beside apt-get."""
+    tools = venvs.ensure("test")
+    argv = [str(tools / "python"), "tests/bench/driver.py", *more]
+    try:
+        rigs.rig("up")
+        return subprocess.run(argv, cwd=CHECKOUT, env=rigs.environment(tools), stdin=subprocess.DEVNULL).returncode
+    finally:
+        rigs.rig("down")

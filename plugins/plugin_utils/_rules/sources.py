@@ -91,6 +91,19 @@ def _wishes_packages(case: Case, planned: Planned) -> bool:
     return (case.wants_driver and not kept and case.source == REPO) or _cuda_plan.wants_packages(case)
 
 
+def repository_architecture(case: Case, planned: Planned) -> Findings:
+    """Of some distributions NVIDIA has packages for fewer machines than the distribution has itself."""
+    architecture = text(case.platform, "architecture")
+    if not case.line or architecture not in case.line["architectures"] or not _wishes_packages(case, planned):
+        return
+    there, source = case.data.repository_architectures(case.line)
+    if architecture not in there:
+        name = text(case.platform, "name") or "this distribution"
+        way_out = "take the driver from the distribution with nvidia_driver_source: distro, and CUDA from runfiles"
+        reason = f"NVIDIA's repository for {name} has no packages for {architecture}"
+        yield refuse("repository-architecture", ", ".join(there), architecture, way_out, reason, source)
+
+
 def unknown_source(case: Case, planned: Planned) -> Findings:
     if case.wants_driver and case.source not in DRIVER_SOURCES:
         words = ", ".join(DRIVER_SOURCES)
@@ -158,6 +171,7 @@ RULES: tuple[Rule, ...] = (
     mirror_without_tls,
     mirror_with_credentials,
     foreign_source,
+    repository_architecture,
     unknown_source,
     branch_of_the_distribution,
     components,

@@ -13,6 +13,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
     B200,
     BRIDGE,
+    GH200,
     H100,
     NVSWITCH,
     Facts,
@@ -208,6 +209,28 @@ def test_a_kernel_that_is_not_ubuntus_has_no_modules(kernel: str) -> None:
 def test_the_newest_of_each_ubuntu_that_its_cards_allow(version: str, codename: str, branch: str) -> None:
     found = plan(ubuntu(version, codename), distro("newest"))["driver"]["branch"]
     assert int(found) >= int(branch)
+
+
+def on_arm64(facts: Facts, **other: t.Any) -> Facts:
+    return {**facts, "platform": {**facts["platform"], "architecture": "aarch64"}, **other}
+
+
+@pytest.mark.parametrize("version, codename", [("22.04", "jammy"), ("24.04", "noble"), ("26.04", "resolute")])
+def test_servers_with_arm64(version: str, codename: str) -> None:
+    """NVIDIA's packages have the same names there, and its own boards take open modules only."""
+    facts = on_arm64(ubuntu(version, codename), pci=[GH200])
+    assert specs(facts, wish("580")) == ["nvidia-open-580=580.*"]
+    assert plan(facts, {"cuda": {"versions": ["13.0"]}})["cuda"]["packages"] == ["cuda-toolkit-13-0"]
+    assert rules(facts, wish("580", flavour="proprietary")) == ["proprietary-modules-new-card"]
+
+
+def test_debian_on_arm64_has_its_own_driver_only() -> None:
+    facts = on_arm64(bookworm())
+    assert specs(facts, distro()) == specs(bookworm(), distro())
+    (found,) = plan(facts, wish("580"))["refusals"]
+    assert found["rule"] == "repository-architecture" and "nvidia_driver_source: distro" in found["way_out"]
+    assert rules(facts, {"cuda": {"versions": ["13.0"]}}) == ["repository-architecture"]
+    assert rules(on_arm64(installed()), wish("keep")) == []
 
 
 def installed(version: str = "535.309.01", **other: t.Any) -> Facts:
