@@ -20,6 +20,9 @@ SWITCH_WORDS = {
     "nvlink-bridge": "this host reaches the switches of NVLink 5 through a bridge",
 }
 
+# Kernel modules through which a fabric manager reaches switches that are no PCI devices of the host's.
+REACHED_THROUGH = {"nvswitch": [], "nvlink-bridge": ["mlx5_core", "ib_umad"]}
+
 
 def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.Any]:
     """The modules are built on the host, for the kernel that runs and for the one that boots next."""
@@ -108,7 +111,7 @@ def _switches(case: Case) -> list[str]:
 def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, t.Any]:
     """A fabric manager works with no other version of the driver than its own."""
     kinds = _switches(case)
-    nothing = {"action": "none", "packages": [], "missing": []}
+    nothing: dict[str, t.Any] = {"action": "none", "packages": [], "missing": [], "modules": [], "load": []}
     if not kinds:
         return {"needed": False, "kind": None, **nothing, "why": "no NVSwitch and no NVLink bridge was found"}
     value: dict[str, t.Any] = {"needed": True, "kind": kinds[-1], **nothing, "why": SWITCH_WORDS[kinds[-1]]}
@@ -125,6 +128,9 @@ def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, 
         for package in case.data.fabric_packages(case.manager, branch, SWITCHES[kinds[-1]])
     ]
     if wanted and not wanted.kept:
+        loaded = part(case.driver, "modules")
+        value["modules"] = REACHED_THROUGH[kinds[-1]]
+        value["load"] = [name for name in value["modules"] if name not in loaded]
         value["missing"] = [package["name"] for package in value["packages"] if not _has(case, wanted, package)]
     return {**value, "action": "install" if value["missing"] else "none"}
 

@@ -309,7 +309,9 @@ def installed_by(planned: dict[str, t.Any], facts: Facts) -> Facts:
     changed = driver["action"] in ("install", "change")
     after = with_driver(version, driver["flavour"], pci=facts["pci"]) if changed else copy.deepcopy(facts)
     fabric = {name: {"version": f"{version}-1"} for name in planned["fabric"]["missing"]}
-    return {**after, "packages": {**after["packages"], **fabric}}
+    loaded = {name: {"refcount": 0, "used_by": []} for name in planned["fabric"]["load"]}
+    modules = {"modules": {**(after["driver"].get("modules") or {}), **loaded}} if loaded else {}
+    return {**after, "packages": {**after["packages"], **fabric}, "driver": {**after["driver"], **modules}}
 
 
 @st.composite

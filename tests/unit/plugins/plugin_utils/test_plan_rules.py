@@ -825,6 +825,30 @@ def test_what_the_switches_need_has_the_drivers_own_version(packages: dict[str, 
     assert (fabric["missing"], fabric["action"] == "install") == (missing, bool(missing))
 
 
+REACHED: dict[str, tuple[Facts, Wishes, list[str], list[str]]] = {
+    # name: (facts, wishes, modules at each boot, those that are not loaded)
+    "switches on the bus": (host(pci=[H100, NVSWITCH]), wish(), [], []),
+    "a bridge": (host(pci=[H100, BRIDGE]), wish(), ["mlx5_core", "ib_umad"], ["mlx5_core", "ib_umad"]),
+    "a bridge that is in use": (
+        host(pci=[H100, BRIDGE], driver={"modules": {"mlx5_core": {"refcount": 1, "used_by": ["mlx5_ib"]}}}),
+        wish(),
+        ["mlx5_core", "ib_umad"],
+        ["ib_umad"],
+    ),
+    "a driver that stays as it is": (with_driver("580.178.04", pci=[H100, BRIDGE]), wish("keep"), [], []),
+    "no wish": (with_driver("580.178.04", pci=[H100, BRIDGE]), {}, [], []),
+}
+
+
+@pytest.mark.parametrize("facts, wishes, modules, load", REACHED.values(), ids=REACHED.keys())
+def test_what_the_switches_are_reached_through(
+    facts: Facts, wishes: Wishes, modules: list[str], load: list[str]
+) -> None:
+    value = plan(facts, wishes)
+    assert (value["fabric"]["modules"], value["fabric"]["load"]) == (modules, load)
+    assert any(sentence.startswith("Load now") for sentence in value["summary"]) is bool(load)
+
+
 USED: dict[str, tuple[Facts, str]] = {
     # name: (facts of the driver, words of the reason)
     "nobody": (IDLE, "nobody uses a GPU"),
@@ -838,6 +862,10 @@ USED: dict[str, tuple[Facts, str]] = {
     "another module": (
         {**IDLE, "modules": {**LOADED, "nvidia": {"refcount": 4, "used_by": ["gdrdrv", "nvidia_uvm"]}}},
         "in use by the kernel module gdrdrv",
+    ),
+    "another module above what is none of the driver's": (
+        {**IDLE, "modules": {**LOADED, "mlx5_core": {"refcount": 2, "used_by": ["mlx5_ib"]}}},
+        "nobody uses a GPU",
     ),
     "nobody can tell": ({"modules": LOADED, "holders": None}, "stays so until the host boots again"),
     "modules that are not known": ({"modules": None, "holders": []}, "stays so until the host boots again"),
