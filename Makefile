@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = @$(PYTHON) tests/run
 
-.PHONY: help demo demo-down test test-unit lint sanity integration molecule bench bench-facts bench-driver clean
+.PHONY: help demo demo-down test test-slow test-unit lint sanity integration molecule bench bench-facts bench-driver clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo-down:  ## take down what KEEP=1 left up
 
 test:  ## every check
 	$(RUN) test
+
+test-slow:  ## the scenarios that load gigabytes or build for long
+	$(RUN) test-slow
 
 test-unit:  ## unit tests, on several ansible-cores
 	$(RUN) units

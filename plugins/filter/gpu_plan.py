@@ -115,6 +115,11 @@ options:
             type: str
             choices: [present, absent]
             default: present
+          source:
+            description: Where these toolkits come from, NVIDIA's repository or the distribution, which has one.
+            type: str
+            choices: [repo, distro]
+            default: repo
           versions:
             description: Toolkits, side by side, such as V(13.0).
             type: list
@@ -261,7 +266,10 @@ _value:
           V(null) where that cannot be told, which is refused.
       type: dict
     repository:
-      description: C(needed) tells whether anything on the host comes from NVIDIA's repository of drivers and CUDA.
+      description:
+        - C(needed) tells whether anything on the host comes from NVIDIA's repository of drivers and CUDA,
+          C(components_needed) whether anything stays that came from components of the distribution which a role has
+          enabled.
       type: dict
     summary:
       description: One sentence for each change to come.

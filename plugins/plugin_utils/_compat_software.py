@@ -89,8 +89,21 @@ class Software(Lines):
 
     def cuda_packages(self, manager: str, version: str, components: str = "full") -> list[str]:
         """Packages of one toolkit: all of 13.0 is cuda-toolkit-13-0."""
-        lines = [line for line in self._packages("cuda", manager) if components in line["for"]]
+        lines = [line for line in self._packages("cuda", manager) if components in line["for"] and not _of_distro(line)]
         return [_package(line, version=version.replace(".", "-")).name for line in lines]
+
+    def distro_cuda(self, platform: Line) -> str | None:
+        """The version of the one toolkit that a distribution has itself."""
+        lines = [line for line in self._lines("platforms", "toolkits") if _same_release(line, platform)]
+        return lines[0]["cuda"] if lines else None
+
+    def distro_cuda_packages(self, platform: Line, components: str = "full") -> list[str]:
+        """Those of that toolkit."""
+        return [
+            line["name"]
+            for line in self._packages("cuda", platform["package_manager"])
+            if components in line["for"] and _of_distro(line) and platform["id"] in (line.get("platforms") or [])
+        ]
 
     def cuda_libraries(self, manager: str, library: str, major: int, components: str = "full") -> list[Library]:
         """`library` is cudnn-9 or nccl; who only runs programs needs no headers of it."""

@@ -10,13 +10,24 @@ import re
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_runfiles, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Card, Case, flag, part, rows, text, texts
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    Card,
+    Case,
+    flag,
+    part,
+    rows,
+    text,
+    texts,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat import Library
 
 # A toolkit's packages end with its version. cuda-compat is a driver's library, beside whatever toolkits there are.
 OF_A_TOOLKIT = re.compile(r"cuda-(?!compat-).*?-([0-9]+)-([0-9]+)(?:-config-common)?")
 OF_A_LIBRARY = re.compile(r"lib(cudnn)([0-9]+)(?:-dev|-headers)?-cuda-([0-9]+)|lib(nccl)(?:2|-dev)")
 COMMON = "-config-common"
+# Where a distribution has its toolkit, beside everything else.
+OWN_PLACE = "/usr"
 COMPONENTS = ("full", "toolkit", "runtime", "compiler")
 
 
@@ -77,11 +88,23 @@ def components(case: Case) -> str:
 
 
 def _packages(case: Case, version: str) -> list[str]:
+    if case.wants_own_cuda:
+        return own_packages(case)
     return case.data.cuda_packages(case.manager, version, components(case))
+
+
+def own_packages(case: Case) -> list[str]:
+    """Those of the distribution's toolkit."""
+    return case.data.distro_cuda_packages(case.line, components(case)) if case.line else []
 
 
 def _met(case: Case, version: str) -> bool:
     """Libraries alone make no folder that says what it is."""
+    if case.wants_own_cuda:
+        names = own_packages(case)
+        first = case.package_version(names[0]) if names else None
+        same = _versions.minor(first) == _versions.minor(version)
+        return first is not None and same and all(name in case.packages for name in names)
     proven = components(case) == "runtime" or _folder(case, version)
     return proven and all(name in case.packages for name in _packages(case, version))
 
@@ -98,7 +121,8 @@ def _proof(case: Case, version: str) -> dict[str, t.Any]:
     loaded = text(case.driver, "loaded")
     verdict = case.data.cuda_runs_on(loaded, version) if loaded else None
     run = bool(rows(case.facts, "gpus")) and bool(verdict and verdict.ok)
-    return {"version": version, "path": _cuda_runfiles.folder(version), "run": run}
+    own = case.wants_own_cuda and version in versions(case)
+    return {"version": version, "path": OWN_PLACE if own else _cuda_runfiles.folder(version), "run": run}
 
 
 # Libraries beside the toolkits.
@@ -164,7 +188,8 @@ def unlisted(case: Case) -> set[str]:
 
 def wants_packages(case: Case) -> bool:
     """Whether packages of NVIDIA's repository are wished for."""
-    return case.cuda_wish.get("state") != "absent" and bool(versions(case) or _libraries(case))
+    from_there = versions(case) and not case.wants_own_cuda
+    return case.cuda_wish.get("state") != "absent" and bool(from_there or _libraries(case))
 
 
 def needs_the_repository(case: Case, planned: dict[str, t.Any]) -> bool:
@@ -194,7 +219,8 @@ def _absent(case: Case) -> dict[str, t.Any]:
     value = _empty()
     libraries = set(wanted_libraries(case))
     found = {name for name, library, _version in _installed_libraries(case) if library in libraries}
-    value["remove"] = sorted({*_gone(case, listed), *found})
+    own = set(own_packages(case)) if text(case.cuda_wish, "source") == DISTRO else set()
+    value["remove"] = sorted({*_gone(case, listed), *found, *(own & case.packages.keys())})
     files = [version for version in _cuda_runfiles.versions(case) if version not in installed(case)]
     value["folders"] = [_cuda_runfiles.folder(version) for version in files if _folder(case, version)]
     value["action"] = "absent" if value["remove"] or value["folders"] or _leads_to(case, listed) else "none"

@@ -38,7 +38,7 @@ def plan(facts: Section, wishes: Section, compatibility: Section | None = None) 
         "fabric": planned.fabric,
         "kernel": planned.kernel,
         "services": planned.services,
-        "repository": {"needed": _repository_needed(case, planned)},
+        "repository": {"needed": _repository_needed(case, planned), "components_needed": _distribution.needed(case)},
         "components": planned.components,
     }
     value["summary"] = _summary(value)

@@ -31,6 +31,9 @@ BESIDE = tuple(
 # Scenarios that bring things into the cluster which are no host's own. The others run beside them, on other hosts.
 CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
 
+# Scenarios that load gigabytes or build for long: only `make test-slow` runs them, and who names one.
+SLOW = re.compile(r"^slow: true$", re.M)
+
 _up = threading.Event()
 # All but Ansible's own remark on its first visit to a host, where it makes its folder for temporary files.
 COMPLAINTS = re.compile(r"\[(?:DEPRECATION )?WARNING\](?!: Module remote_tmp)[^\n]*")
@@ -46,7 +49,7 @@ def everything(steps: Steps) -> None:
         _up.set()  # also when that failed: who waits for it finds out by itself
     _pytest(steps, "the whole way", *THE_WHOLE_WAY)
     for name in _scenarios():
-        if _cluster_wide(name):
+        if _cluster_wide(name) and not _is_slow(name):
             _molecule(steps, name)
 
 
@@ -54,7 +57,7 @@ def scenarios_beside(steps: Steps) -> None:
     """The scenarios that leave the cluster alone, beside `everything`."""
     _up.wait()
     for name in _scenarios():
-        if not _cluster_wide(name):
+        if not _cluster_wide(name) and not _is_slow(name):
             _molecule(steps, name, KUBEGPU_MOLECULE_FLEET="molecule-beside")
 
 
@@ -94,12 +97,21 @@ def molecule(steps: Steps, names: list[str]) -> None:
         steps.step("take the rig down", lambda: rigs.rig("down"))
 
 
+def slow(steps: Steps) -> None:
+    """The scenarios that `make test` leaves out."""
+    molecule(steps, [name for name in _scenarios() if _is_slow(name)])
+
+
 def _scenarios() -> list[str]:
     return sorted(path.parent.name for path in SCENARIOS.glob("*/molecule.yml"))
 
 
 def _cluster_wide(name: str) -> bool:
     return CLUSTER_WIDE.search((SCENARIOS / name / "vars.yml").read_text()) is not None
+
+
+def _is_slow(name: str) -> bool:
+    return SLOW.search((SCENARIOS / name / "vars.yml").read_text()) is not None
 
 
 def _molecule(steps: Steps, name: str, **env: str) -> None:

@@ -136,7 +136,7 @@ def components(case: Case, planned: Planned) -> Findings:
     found = "; ".join(obstacles) or "no package source of the host is known to be its distribution's"
     way_out = f"enable {needed} yourself in the host's package sources"
     way_out += "" if obstacles else ", or let apt read its lists (apt-get update), which say whose they are"
-    reason = f"The driver is in the components {needed}, and they cannot be enabled: {found}"
+    reason = f"The packages are in the components {needed}, and they cannot be enabled: {found}"
     yield refuse("distribution-components", found, needed, way_out, reason)
 
 
