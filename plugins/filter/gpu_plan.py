@@ -92,6 +92,10 @@ options:
             type: str
             choices: [auto, open, proprietary]
             default: auto
+          imex:
+            description: Whether the packages of IMEX are to be there, in the driver's version.
+            type: bool
+            default: false
       gds:
         description: Whether GPUDirect Storage is to work on the host. It needs open kernel modules and no Secure Boot.
         type: bool
@@ -246,7 +250,8 @@ _value:
     fabric:
       description:
         - Whether a fabric manager is C(needed), for which C(kind) of switch (V(nvswitch), V(nvlink-bridge)), which
-          C(packages) bring it in the driver's version, which of them are C(missing), and C(why).
+          C(packages) bring it, and IMEX where it is wished for, in the driver's version, which of them are C(missing),
+          and C(why).
         - C(modules) of the kernel through which it reaches the switches, and which of them it has yet to C(load).
       type: dict
     kernel:

@@ -108,31 +108,43 @@ def _switches(case: Case) -> list[str]:
     return [kind for kind in SWITCHES if any(device.get("kind") == kind for device in case.devices)]
 
 
+def wants_imex(case: Case) -> bool:
+    """Whether this host shares memory of its GPUs with others over NVLink, as machines with GB200 do."""
+    return case.wants_driver and flag(case.wish, "imex") is True
+
+
 def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, t.Any]:
-    """A fabric manager works with no other version of the driver than its own."""
-    kinds = _switches(case)
-    nothing: dict[str, t.Any] = {"action": "none", "packages": [], "missing": [], "modules": [], "load": []}
-    if not kinds:
-        return {"needed": False, "kind": None, **nothing, "why": "no NVSwitch and no NVLink bridge was found"}
-    value: dict[str, t.Any] = {"needed": True, "kind": kinds[-1], **nothing, "why": SWITCH_WORDS[kinds[-1]]}
+    """A fabric manager works with no other version of the driver than its own, and IMEX neither."""
+    value = _switched(case)
+    purposes = [*([SWITCHES[value["kind"]]] if value["kind"] else []), *(["imex"] if wants_imex(case) else [])]
     branch = wanted.branch if wanted else _versions.branch_of(version or "")
     if branch is None or not case.wants_driver or case.source == DISTRO:
         return value
     pin = _pin(wanted, version, case)
+    found = [item for purpose in purposes for item in case.data.fabric_packages(case.manager, branch, purpose)]
     value["packages"] = [
         {
             "name": package.name,
             "version_pin": pin if package.pinned else None,
             "spec": f"{package.name}={pin}" if package.pinned else package.name,
         }
-        for package in case.data.fabric_packages(case.manager, branch, SWITCHES[kinds[-1]])
+        for package in found
     ]
     if wanted and not wanted.kept:
         loaded = part(case.driver, "modules")
-        value["modules"] = REACHED_THROUGH[kinds[-1]]
+        value["modules"] = REACHED_THROUGH.get(value["kind"], [])
         value["load"] = [name for name in value["modules"] if name not in loaded]
         value["missing"] = [package["name"] for package in value["packages"] if not _has(case, wanted, package)]
     return {**value, "action": "install" if value["missing"] else "none"}
+
+
+def _switched(case: Case) -> dict[str, t.Any]:
+    """What a host has of switches, and nothing that is to be done about it yet."""
+    kinds = _switches(case)
+    nothing: dict[str, t.Any] = {"action": "none", "packages": [], "missing": [], "modules": [], "load": []}
+    if not kinds:
+        return {"needed": False, "kind": None, **nothing, "why": "no NVSwitch and no NVLink bridge was found"}
+    return {"needed": True, "kind": kinds[-1], **nothing, "why": SWITCH_WORDS[kinds[-1]]}
 
 
 def _has(case: Case, wanted: Target, package: Section) -> bool:

@@ -126,7 +126,7 @@ def _host_sentences(value: Section) -> list[str]:
     return [
         *([f"Install what modules are built with: {', '.join(kernel['missing'])}."] if kernel["missing"] else []),
         *([f"Build the modules for kernel {' and '.join(builds)}."] if builds else []),
-        *([f"Install what the switches need: {', '.join(fabric['missing'])}."] if fabric["missing"] else []),
+        *([f"Install beside the driver, in its version: {', '.join(fabric['missing'])}."] if fabric["missing"] else []),
         *([f"Load now and at each boot: {', '.join(fabric['load'])}."] if fabric["load"] else []),
         *([f"Start now and at each boot: {', '.join(services['start'])}."] if services["start"] else []),
     ]

@@ -42,14 +42,16 @@ def rig(control_plane: Rig) -> Iterator[Rig]:
 
 def ask_for(rig: Rig, version: str, *words: str) -> Played:
     wishes = {"nvidia_driver_branch": version.split(".")[0], "nvidia_driver_version": version}
+    wishes["nvidia_driver_imex"] = "true"
     return rig.play(*PLAY, *(f"-e{name}={value}" for name, value in wishes.items()), *words)
 
 
 def works(rig: Rig, version: str) -> None:
-    """The driver is loaded, is the one on disk, answers by NVML, has its service, and no upgrade would move it."""
+    """The driver is loaded and on disk, answers by NVML, has IMEX and its service, and no upgrade would move it."""
     assert f" {version} " in rig.on(HOST, "cat /proc/driver/nvidia/version")
     assert rig.on(HOST, "modinfo -F version nvidia").strip() == version
     assert rig.on(HOST, "nvidia-smi --query-gpu=driver_version --format=csv,noheader").split() == [version]
+    assert version in rig.on(HOST, "nvidia-imex --version")
     assert rig.on(HOST, "systemctl is-active nvidia-persistenced.service").strip() == "active"
     assert f"Pin: version {version}-*" in rig.on(HOST, f"cat {PIN}")
     assert "nvidia" not in rig.on(HOST, "apt-get --simulate dist-upgrade")

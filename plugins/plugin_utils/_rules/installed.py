@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _host_plan, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
     PIN_FILE,
@@ -108,7 +108,7 @@ def daemons_of_the_driver(case: Case, planned: Planned) -> Findings:
     """Fabric manager and IMEX work with no other driver than that of their own version."""
     for key, name in (("fabric_manager", "fabric manager"), ("imex", "IMEX daemon")):
         daemon = part(case.driver, key)
-        if key == "fabric_manager" and planned.fabric["missing"]:
+        if planned.fabric["missing"] and (key == "fabric_manager" or _host_plan.wants_imex(case)):
             continue
         version = text(daemon, "version")
         if flag(daemon, "present") is not True or version is None or planned.version is None:

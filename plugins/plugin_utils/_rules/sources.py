@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_plan, _distribution
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_plan, _distribution, _host_plan
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
     PREINSTALLED,
@@ -104,6 +104,17 @@ def repository_architecture(case: Case, planned: Planned) -> Findings:
         yield refuse("repository-architecture", ", ".join(there), architecture, way_out, reason, source)
 
 
+def imex_of_the_branch(case: Case, planned: Planned) -> Findings:
+    target = planned.target
+    if target is None or target.kept or case.source != REPO or not _host_plan.wants_imex(case):
+        return
+    if not case.data.fabric_packages(case.manager, target.branch, "imex"):
+        known = [branch for branch in case.data.branches() if case.data.fabric_packages(case.manager, branch, "imex")]
+        way_out = f"set nvidia_driver_branch to {min(known)} or newer, or do without (nvidia_driver_imex: false)"
+        reason = f"Branch {target.branch} has no IMEX service"
+        yield refuse("imex-without-packages", f"branch {target.branch}", "packages of IMEX", way_out, reason)
+
+
 def unknown_source(case: Case, planned: Planned) -> Findings:
     if case.wants_driver and case.source not in DRIVER_SOURCES:
         words = ", ".join(DRIVER_SOURCES)
@@ -154,7 +165,13 @@ def kernel_without_modules(case: Case, planned: Planned) -> Findings:
 def fabric_of_the_distribution(case: Case, planned: Planned) -> Findings:
     """Without a fabric manager of its very version CUDA does not start beside switches, and the data names none."""
     target = planned.target
-    if target is None or target.kept or case.source != DISTRO or not planned.fabric["needed"]:
+    if target is None or target.kept or case.source != DISTRO:
+        return
+    if _host_plan.wants_imex(case):
+        way_out = "take the driver from NVIDIA's repository (nvidia_driver_source: repo), or do without IMEX"
+        reason = "No distribution's own IMEX service is known"
+        yield refuse("imex-without-packages", "none", "packages of IMEX", way_out, reason)
+    if not planned.fabric["needed"]:
         return
     if flag(part(case.driver, "fabric_manager"), "present") is True:
         return
@@ -177,4 +194,5 @@ RULES: tuple[Rule, ...] = (
     components,
     kernel_without_modules,
     fabric_of_the_distribution,
+    imex_of_the_branch,
 )

@@ -107,7 +107,7 @@ def _filler(kind: str) -> Filler:
     fillers: dict[str, Filler] = {
         "nvml": _nvml, "cuda": _cuda, "smi": _smi, "kernel-support": _kernel_support,
         "pinning": _pinning, "persistenced": _persistenced, "fabricmanager": _fabricmanager,
-        "headers": _headers, "dkms": _dkms, "ctk": _ctk, "runtime-hook": _runtime_hook,
+        "imex": _imex, "headers": _headers, "dkms": _dkms, "ctk": _ctk, "runtime-hook": _runtime_hook,
     }  # fmt: skip
     return fillers[kind]
 
@@ -191,6 +191,10 @@ def _persistenced(tree: Tree, package: Package, sources: Sources) -> None:
 
 def _fabricmanager(tree: Tree, package: Package, sources: Sources) -> None:
     _service(tree, package, "nv-fabricmanager", "nvidia-fabricmanager.service")
+
+
+def _imex(tree: Tree, package: Package, sources: Sources) -> None:
+    _service(tree, package, "nvidia-imex", "nvidia-imex.service")
 
 
 def _service(tree: Tree, package: Package, program: str, unit: str) -> None:

@@ -825,6 +825,45 @@ def test_what_the_switches_need_has_the_drivers_own_version(packages: dict[str, 
     assert (fabric["missing"], fabric["action"] == "install") == (missing, bool(missing))
 
 
+IMEX: dict[str, tuple[Facts, Wishes, list[str], list[str]]] = {
+    # name: (facts, wishes, packages, those that are missing)
+    "not wished for": (host(), wish(), [], []),
+    "wished for": (host(), wish(imex="true"), ["nvidia-imex=580.*"], ["nvidia-imex"]),
+    "of an older branch": (host(), wish("570", imex=True), ["nvidia-imex-570=570.*"], ["nvidia-imex-570"]),
+    "beside switches": (
+        host(pci=[H100, NVSWITCH]),
+        wish(imex=True),
+        ["nvidia-fabricmanager=580.*", "libnvidia-nscq=580.*", "nvidia-imex=580.*"],
+        ["nvidia-fabricmanager", "libnvidia-nscq", "nvidia-imex"],
+    ),
+    "of a driver that stays as it is": (
+        with_driver("580.178.04"),
+        wish("keep", imex=True),
+        ["nvidia-imex=580.178.04-*"],
+        [],
+    ),
+    "with a driver that is there": (
+        with_driver("580.178.04"),
+        wish(imex=True),
+        ["nvidia-imex=580.178.04-*"],
+        ["nvidia-imex"],
+    ),
+    "no driver": (host(), wish(imex=True, state="absent"), [], []),
+}
+
+
+@pytest.mark.parametrize("facts, wishes, packages, missing", IMEX.values(), ids=IMEX.keys())
+def test_imex(facts: Facts, wishes: Wishes, packages: list[str], missing: list[str]) -> None:
+    value = plan(facts, wishes)
+    assert value["refusals"] == []
+    assert [package["spec"] for package in value["fabric"]["packages"]] == packages
+    assert value["fabric"]["missing"] == missing and "nvidia-imex.service" not in value["services"]["start"]
+
+
+def test_imex_that_there_is_not() -> None:
+    assert rules(host(), wish("535", imex=True)) == ["imex-without-packages"]
+
+
 REACHED: dict[str, tuple[Facts, Wishes, list[str], list[str]]] = {
     # name: (facts, wishes, modules at each boot, those that are not loaded)
     "switches on the bus": (host(pci=[H100, NVSWITCH]), wish(), [], []),

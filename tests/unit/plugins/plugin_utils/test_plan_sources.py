@@ -324,6 +324,10 @@ def test_no_distribution_has_what_switches_need(facts: Facts, branch: str, devic
     assert "nvidia_driver_source: repo" in found["way_out"] and value["fabric"]["packages"] == []
 
 
+def test_no_distribution_has_imex() -> None:
+    assert rules(bookworm(), distro(imex=True)) == ["imex-without-packages"]
+
+
 def test_a_fabric_manager_that_somebody_has_brought_is_no_reason_to_refuse() -> None:
     facts = installed(pci=[H100, NVSWITCH])
     facts["driver"] = {**facts["driver"], "fabric_manager": {"present": True, "version": "535.309.01"}}
