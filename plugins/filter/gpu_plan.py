@@ -251,7 +251,7 @@ _value:
       description:
         - Whether a fabric manager is C(needed), for which C(kind) of switch (V(nvswitch), V(nvlink-bridge)), which
           C(packages) bring it, and IMEX where it is wished for, in the driver's version, which of them are C(missing),
-          and C(why).
+          which are C(obsolete), since their names say another branch, and C(why).
         - C(modules) of the kernel through which it reaches the switches, and which of them it has yet to C(load).
       type: dict
     kernel:

@@ -8,7 +8,15 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _effect, _kernels, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, Case, Section, flag, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    PIN_FILE,
+    Case,
+    Section,
+    flag,
+    part,
+    text,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._driver_plan import Target, missing
 
 # Actions of the driver's that bring packages.
@@ -135,13 +143,30 @@ def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, 
         value["modules"] = REACHED_THROUGH.get(value["kind"], [])
         value["load"] = [name for name in value["modules"] if name not in loaded]
         value["missing"] = [package["name"] for package in value["packages"] if not _has(case, wanted, package)]
-    return {**value, "action": "install" if value["missing"] else "none"}
+        value["obsolete"] = _of_other_branches(case, wanted.branch)
+    return {**value, "action": "install" if value["missing"] or value["obsolete"] else "none"}
+
+
+def _of_other_branches(case: Case, branch: int) -> list[str]:
+    """Packages whose names say another branch: they work with no driver of this one, and nothing takes their place."""
+    if PIN_FILE not in case.files:
+        return []
+    names = {number: _names_of_fabric(case, number) for number in case.data.branches()}
+    others = set().union(*names.values()) - names.get(branch, set())
+    return sorted(others & case.packages.keys())
+
+
+def _names_of_fabric(case: Case, branch: int) -> set[str]:
+    purposes = (*SWITCHES.values(), "imex")
+    found = (case.data.fabric_packages(case.manager, branch, purpose) for purpose in purposes)
+    return {package.name for packages in found for package in packages if package.pinned}
 
 
 def _switched(case: Case) -> dict[str, t.Any]:
     """What a host has of switches, and nothing that is to be done about it yet."""
     kinds = _switches(case)
-    nothing: dict[str, t.Any] = {"action": "none", "packages": [], "missing": [], "modules": [], "load": []}
+    names = ("packages", "missing", "obsolete", "modules", "load")
+    nothing: dict[str, t.Any] = {"action": "none", **{name: [] for name in names}}
     if not kinds:
         return {"needed": False, "kind": None, **nothing, "why": "no NVSwitch and no NVLink bridge was found"}
     return {"needed": True, "kind": kinds[-1], **nothing, "why": SWITCH_WORDS[kinds[-1]]}

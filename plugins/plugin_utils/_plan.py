@@ -127,6 +127,7 @@ def _host_sentences(value: Section) -> list[str]:
         *([f"Install what modules are built with: {', '.join(kernel['missing'])}."] if kernel["missing"] else []),
         *([f"Build the modules for kernel {' and '.join(builds)}."] if builds else []),
         *([f"Install beside the driver, in its version: {', '.join(fabric['missing'])}."] if fabric["missing"] else []),
+        *([f"Remove what is of another branch: {', '.join(fabric['obsolete'])}."] if fabric["obsolete"] else []),
         *([f"Load now and at each boot: {', '.join(fabric['load'])}."] if fabric["load"] else []),
         *([f"Start now and at each boot: {', '.join(services['start'])}."] if services["start"] else []),
     ]

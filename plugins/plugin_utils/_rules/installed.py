@@ -88,7 +88,7 @@ def _changed_packages(case: Case, planned: Planned) -> list[str]:
         names += _driver_plan.driver_packages(case)
     if driver["action"] == "install":
         names += [package["name"] for package in driver["packages"]]
-    names += [*planned.fabric["missing"], *driver["obsolete"]]
+    names += [*planned.fabric["missing"], *planned.fabric["obsolete"], *driver["obsolete"]]
     if toolkit["action"] in ("change", "absent"):
         names += [line["name"] if isinstance(line, dict) else line for line in toolkit["packages"]]
     return sorted({name for name in names if name in case.packages})

@@ -825,6 +825,16 @@ def test_what_the_switches_need_has_the_drivers_own_version(packages: dict[str, 
     assert (fabric["missing"], fabric["action"] == "install") == (missing, bool(missing))
 
 
+def test_what_is_named_after_another_branch_goes() -> None:
+    facts = with_driver("570.211.01", pci=[H100, NVSWITCH])
+    names = ("nvidia-fabricmanager-570", "libnvidia-nscq-570", "nvidia-imex-570")
+    facts["packages"].update({name: {"version": "570.211.01-1"} for name in names})
+    assert plan(facts, wish())["fabric"]["obsolete"] == sorted(names)
+    assert plan(facts, wish("570"))["fabric"]["obsolete"] == []
+    assert plan(facts, wish("keep"))["fabric"]["obsolete"] == []
+    assert plan({**facts, "files": {}}, wish())["fabric"]["obsolete"] == [], "somebody else's"
+
+
 IMEX: dict[str, tuple[Facts, Wishes, list[str], list[str]]] = {
     # name: (facts, wishes, packages, those that are missing)
     "not wished for": (host(), wish(), [], []),
