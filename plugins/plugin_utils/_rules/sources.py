@@ -94,7 +94,9 @@ def _wishes_packages(case: Case, planned: Planned) -> bool:
 def repository_architecture(case: Case, planned: Planned) -> Findings:
     """Of some distributions NVIDIA has packages for fewer machines than the distribution has itself."""
     architecture = text(case.platform, "architecture")
-    if not case.line or architecture not in case.line["architectures"] or not _wishes_packages(case, planned):
+    if architecture is None or not case.line or architecture not in case.line["architectures"]:
+        return
+    if not _wishes_packages(case, planned):
         return
     there, source = case.data.repository_architectures(case.line)
     if architecture not in there:
