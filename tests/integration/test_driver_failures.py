@@ -32,10 +32,9 @@ PIN, BLACKLIST = "/etc/apt/preferences.d/kubegpu-nvidia-driver", "/etc/apt/apt.c
 
 @pytest.fixture(scope="module")
 def rig(control_plane: Rig) -> Iterator[Rig]:
-    """A host with the first driver."""
+    """A host without a driver."""
     control_plane.call("up", "--fresh", "failures")
     control_plane.refresh()
-    passed(ask_for(control_plane, FIRST))
     yield control_plane
     control_plane.call("down", "failures")
 
@@ -82,6 +81,16 @@ def told(rig: Rig, before: str, after: str) -> Iterator[None]:
         yield
     finally:
         rig.on(HOST, after)
+
+
+def test_the_very_first_build_fails(rig: Rig) -> None:
+    """There is nothing to come back then."""
+    with told(rig, f"touch /run/rig-dkms-fails-{FIRST}", f"rm /run/rig-dkms-fails-{FIRST}"):
+        played = ask_for(rig, FIRST)
+    said = " ".join(played.text.split())
+    assert played.status != 0 and "make.log is: rig: this build was told to fail" in said
+    assert "The next run of this role goes on from here." in said and "there as before" not in said
+    completed(rig, FIRST)
 
 
 def test_unattended_upgrades_never_move_it(rig: Rig) -> None:
