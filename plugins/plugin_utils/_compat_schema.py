@@ -119,7 +119,7 @@ FILES: dict[str, dict[str, Table]] = {
         "defaults": Table(("flavour",), {**BRANCHES, "flavour": "open|proprietary"}),
         "fabric": Table(("package_manager", "name"), {**PACKAGE, **BRANCHES, "for": "texts", "pinned": "flag"}),
         "headers": Table(("package_manager", "name"), PACKAGE),
-        "build": Table(("package_manager", "name"), PACKAGE),
+        "build": Table(("package_manager", "name"), {**PACKAGE, "for": "texts?"}),
         "cuda": Table(("package_manager", "name"), {**PACKAGE, "for": "texts"}),
         "cuda_libraries": Table(
             ("package_manager", "name"), {**PACKAGE, "library": "cudnn-9|nccl", "for": "texts", "match": "text?"}

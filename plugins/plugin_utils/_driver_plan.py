@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _effect, _kernels, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
+    _branch_choice,
+    _compat,
+    _driver_files,
+    _effect,
+    _kernels,
+    _versions,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
     FLAVOURS,
+    LOCAL_REPO,
     PIN_FILE,
     REPO,
+    RUNFILE,
+    RUNFILE_FILE,
     Case,
     part,
     text,
@@ -32,7 +42,9 @@ NOTHING: dict[str, t.Any] = {
     "flavour_reason": None,
     "packages": [],
     "pin": None,
+    "file": None,
     "remove": [],
+    "uninstall": False,
     "obsolete": [],
     "parameters": {},
     "disruption": "none",
@@ -78,12 +90,15 @@ def target(case: Case, chosen: _branch_choice.Chosen) -> Target | None:
     flavour, why = _kept_flavour(case) if kept else _flavour(case, chosen.branch)
     version = chosen.version if kept else chosen.version or _lagging(case, chosen.branch, flavour)
     wanted = Target(chosen.branch, version, flavour, chosen.reason, why, kept, [])
-    if kept:
+    if kept or case.source == RUNFILE:
         return wanted
     if case.source == DISTRO:
         found = case.distro_packages(chosen.branch, str(flavour))
     else:
         found = case.data.driver_packages(case.manager, chosen.branch, str(flavour), text(case.platform, "version"))
+    if case.source == LOCAL_REPO:
+        # It has one version alone, and the role's own pin holds the host at that.
+        found = [package for package in found if package.pinned]
     return wanted._replace(packages=[_package(item, str(wanted.pin)) for item in found])
 
 
@@ -146,7 +161,8 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         return _absent(case)
     if wanted is None:
         return _value("none", "see the refusals")
-    action, reason = kept_action(case, wanted) if wanted.kept else _action(case, wanted)
+    how = kept_action if wanted.kept else _run_action if case.source == RUNFILE else _action
+    action, reason = how(case, wanted)
     disruption, why = _disruption(case, action)
     return _value(
         "reload" if (action, disruption) == ("reboot", "reload") else action,
@@ -159,7 +175,8 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         flavour=wanted.flavour,
         flavour_reason=wanted.flavour_reason,
         packages=wanted.packages,
-        pin=wanted.pin,
+        pin=wanted.pin if wanted.packages else None,
+        file=None if wanted.kept else _driver_files.step(case, wanted.version, wanted.flavour),
         obsolete=_obsolete(case, wanted),
         parameters=_effect.parameters(case),
         disruption=disruption,
@@ -187,6 +204,23 @@ def _action(case: Case, wanted: Target) -> tuple[str, str]:
         return "reboot", f"driver {there(case)} is built for kernel {_kernels.following(case)}, which boots next"
     if not (wanted.is_met_by(text(case.driver, "on_disk")) and case.driver.get("on_disk_flavour") == wanted.flavour):
         return "install", f"its packages are installed, but {versions(case)}"
+    return _loading(case) or _agreement(case)
+
+
+def _run_action(case: Case, wanted: Target) -> tuple[str, str]:
+    """No package tells what NVIDIA's installer has done; what it has put on the disk does."""
+    before, on_disk = case.installed, text(case.driver, "on_disk")
+    if before is None:
+        return "install", f"no driver is installed; {wanted.words} is wanted"
+    if _waits_for_its_kernel(case, wanted):
+        return "reboot", f"driver {there(case)} is built for kernel {_kernels.following(case)}, which boots next"
+    if on_disk is None and wanted.is_met_by(before):
+        return "install", f"NVIDIA's installer has been here, but {versions(case)}"
+    if not (wanted.is_met_by(before) and case.driver.get("on_disk_flavour") == wanted.flavour):
+        return (
+            "change",
+            f"driver {_flavoured(before, text(case.driver, 'on_disk_flavour'))} is installed; {wanted.words} is wanted",
+        )
     return _loading(case) or _agreement(case)
 
 
@@ -295,13 +329,17 @@ def rivals(case: Case) -> list[str]:
 
 
 def _absent(case: Case) -> dict[str, t.Any]:
-    if PIN_FILE not in case.files:
+    if PIN_FILE not in case.files and RUNFILE_FILE not in case.files:
         return _value("none", f"this collection has not installed a driver here: there is no {PIN_FILE}")
-    gone = driver_packages(case)
+    gone = driver_packages(case) if PIN_FILE in case.files else []
+    run = RUNFILE_FILE in case.files and text(case.driver, "installed_by") == RUNFILE
     loaded = text(case.driver, "loaded")
     disruption = ("unload", f"driver {loaded} is loaded") if loaded else ("none", None)
-    reason = f"driver {case.installed} was installed by this collection" if gone else "only files of ours are left"
-    return _value("absent", reason, remove=gone, disruption=disruption[0], disruption_reason=disruption[1])
+    ours = f"driver {case.installed} was installed by this collection"
+    reason = ours if gone or run else "only files of ours are left"
+    return _value(
+        "absent", reason, remove=gone, uninstall=run, disruption=disruption[0], disruption_reason=disruption[1]
+    )
 
 
 def driver_packages(case: Case) -> list[str]:

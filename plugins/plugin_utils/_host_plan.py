@@ -30,7 +30,7 @@ def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.An
         return {"action": "none", **nothing, "boots": boots, "why": "no modules are built here"}
     releases = _kernels.releases(case)
     needs = [name for name in _kernels.without_headers(case) if installs or _kernels.module(case, name) is None]
-    tools = case.data.build_packages(case.manager)
+    tools = case.data.build_packages(case.manager, case.source)
     lacking = [name for release in needs for name in case.data.header_packages(case.manager, release)]
     if installs and case.packages:
         lacking += [name for name in tools if name not in case.packages]

@@ -8,13 +8,25 @@ from __future__ import annotations
 import re
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_plan, _distribution
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PREINSTALLED, REPO, Case, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    LOCAL_REPO,
+    PREINSTALLED,
+    REPO,
+    RUNFILE,
+    Case,
+    part,
+    rows,
+    text,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
-DRIVER_SOURCES = (REPO, DISTRO, PREINSTALLED)
+DRIVER_SOURCES = (REPO, DISTRO, LOCAL_REPO, RUNFILE, PREINSTALLED)
 SOURCES = "/etc/apt/sources.list.d/"
 # All that apt reads there; a file with another ending, such as .save, it leaves alone.
 SOURCE_ENDINGS = (".list", ".sources")
+# Addresses of folders of the host: a repository that came as a package has nobody to quarrel with about its key.
+LOCAL = "file:"
 
 
 def _mirrors(case: Case) -> list[str]:
@@ -54,7 +66,11 @@ def mirror_with_credentials(case: Case, planned: Planned) -> Findings:
 def foreign_source(case: Case, planned: Planned) -> Findings:
     """With two sources of one repository that name different keys, apt reads no source at all any more."""
     names = {path: path[len(SOURCES) :] for path in case.files if path.startswith(SOURCES)}
+    local = {
+        text(row, "file") for row in rows(case.facts, "package_sources") if (text(row, "uri") or "").startswith(LOCAL)
+    }
     theirs = {path: name.lower() for path, name in sorted(names.items()) if _is_foreign_source(name.lower())}
+    theirs = {path: name for path, name in theirs.items() if path not in local}
     foreign = [path for path, name in theirs.items() if _is_in_the_way(case, planned, name)]
     if foreign:
         found = ", ".join(foreign)

@@ -291,4 +291,4 @@ def test_the_version_that_is_asked_for_may_be_there() -> None:
 
 
 def test_a_source_that_nobody_knows() -> None:
-    assert rules(bookworm(), wish("580", source="local_repo")) == ["unknown-source"]
+    assert rules(bookworm(), wish("580", source="snap")) == ["unknown-source"]
