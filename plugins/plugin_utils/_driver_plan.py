@@ -332,11 +332,12 @@ def _absent(case: Case) -> dict[str, t.Any]:
     if PIN_FILE not in case.files and RUNFILE_FILE not in case.files:
         return _value("none", f"this collection has not installed a driver here: there is no {PIN_FILE}")
     gone = driver_packages(case) if PIN_FILE in case.files else []
-    run = RUNFILE_FILE in case.files and text(case.driver, "installed_by") == RUNFILE
+    # Whatever it had begun: of an installer that broke off the facts may know no driver.
+    run = RUNFILE_FILE in case.files
     loaded = text(case.driver, "loaded")
     disruption = ("unload", f"driver {loaded} is loaded") if loaded else ("none", None)
     ours = f"driver {case.installed} was installed by this collection"
-    reason = ours if gone or run else "only files of ours are left"
+    reason = ours if gone or (run and case.installed) else "only files of ours are left"
     return _value(
         "absent", reason, remove=gone, uninstall=run, disruption=disruption[0], disruption_reason=disruption[1]
     )

@@ -175,7 +175,8 @@ def test_what_others_have_installed_stays() -> None:
 def test_removal_after_an_installer_that_broke_off() -> None:
     facts = host(files={RUNFILE_FILE: SUM})
     value = plan(facts, wish(state="absent"))["driver"]
-    assert (value["action"], value["uninstall"]) == ("absent", False)
+    assert (value["action"], value["uninstall"]) == ("absent", True)
+    assert value["reason"] == "only files of ours are left"
 
 
 def test_switches_want_more_than_an_installer_brings() -> None:
