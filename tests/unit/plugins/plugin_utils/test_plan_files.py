@@ -42,8 +42,9 @@ def local(branch: str = "580", **other: t.Any) -> Wishes:
     return wish(branch, **{"source": "local_repo", "file": {"path": DEB, "sha256": SUM}, **other})
 
 
-def after_run(version: str, flavour: str = "open", **other: t.Any) -> Facts:
+def after_run(version: str, **other: t.Any) -> Facts:
     """The host after NVIDIA's installer, run by the role."""
+    flavour = "open"
     parts = {"loaded": version, "flavour": flavour, "userland": version, "on_disk": version, "on_disk_flavour": flavour}
     driver = {**parts, "installed_by": "runfile", "installed_by_evidence": "/var/lib/nvidia/log", **other}
     return host(driver=driver, files={RUNFILE_FILE: SUM})
