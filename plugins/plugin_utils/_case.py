@@ -26,8 +26,12 @@ PIN_FILE = "/etc/apt/preferences.d/kubegpu-nvidia-driver"
 COMPONENTS_FILE = "/etc/apt/sources.list.d/kubegpu-components.sources"
 # What the role cuda writes of the packages that came along with the distribution's toolkit.
 CUDA_RECORD = "/var/lib/kubegpu-cuda.packages"
+# What the role writes down before it runs NVIDIA's installer; see roles/nvidia_driver/vars/main.yml.
+RUNFILE_FILE = "/var/lib/kubegpu-nvidia-driver.runfile"
 # Where a driver can come from: NVIDIA's repository, the distribution, or whoever has installed it already.
 REPO, DISTRO, PREINSTALLED = "repo", "distro", "preinstalled"
+# Or a file: NVIDIA's repository for one version as a package, or its own installer, which knows no packages.
+LOCAL_REPO, RUNFILE = "local_repo", "runfile"
 # The kernel's driver of devices that are handed on to virtual machines.
 PASSED_ON = "vfio-pci"
 

@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _effect, _kernels, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
+    RUNFILE,
     Case,
     Section,
     flag,
@@ -40,7 +41,7 @@ def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.An
         return {"action": "none", **nothing, "boots": boots, "why": "no modules are built here"}
     releases = _kernels.releases(case)
     needs = [name for name in _kernels.without_headers(case) if installs or _kernels.module(case, name) is None]
-    tools = case.data.build_packages(case.manager)
+    tools = case.data.build_packages(case.manager, case.source)
     lacking = [name for release in needs for name in case.data.header_packages(case.manager, release)]
     if installs and case.packages:
         lacking += [name for name in tools if name not in case.packages]
@@ -125,7 +126,7 @@ def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, 
     value = _switched(case)
     purposes = [*([SWITCHES[value["kind"]]] if value["kind"] else []), *(["imex"] if wants_imex(case) else [])]
     branch = wanted.branch if wanted else _versions.branch_of(version or "")
-    if branch is None or not case.wants_driver or case.source == DISTRO:
+    if branch is None or not case.wants_driver or case.source in (DISTRO, RUNFILE):
         return value
     pin = _pin(wanted, version, case)
     found = [item for purpose in purposes for item in case.data.fabric_packages(case.manager, branch, purpose)]

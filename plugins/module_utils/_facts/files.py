@@ -49,6 +49,7 @@ PATTERNS = (
     "/etc/systemd/system/kubelet.service.d/*.conf",
     "/etc/systemd/system/containerd.service.d/*.conf",
     "/etc/systemd/system/nvidia-*.d/*.conf",
+    "/etc/systemd/system/nvidia-persistenced.service",
     "/usr/local/lib/kubegpu/*",
     "/var/lib/kubegpu-*",
     "/usr/local/lib/kubegpu/__pycache__/*",

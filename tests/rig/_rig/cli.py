@@ -84,6 +84,7 @@ def _env() -> None:
         "KUBEGPU_ADMIN_KUBECONFIG": state() / "admin.kubeconfig",
         "KUBEGPU_RIG_STATE": state(),
         "KUBEGPU_RIG_REPO": control_plane.repositories_url(),
+        "KUBEGPU_RIG_FILES": made.repositories,
     }
     for name, value in values.items():
         print(f"export {name}={shlex.quote(str(value))}")

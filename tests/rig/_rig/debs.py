@@ -75,12 +75,18 @@ def write_deb(package: Package, sources: Sources, folder: Path) -> Path:
         Path(root).chmod(0o755)
         for kind in package.content:
             _filler(kind)(tree, package, sources)
-        tree.text(f"usr/share/doc/{package.name}/README", STUB.format(package.name))
-        tree.control(package)
-        for path in sorted(Path(root).rglob("*")):
-            os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
-        deb = folder / package.file_name
-        run("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", root, deb, env={"SOURCE_DATE_EPOCH": str(EPOCH)})
+        return build_deb(tree, package, folder)
+
+
+def build_deb(tree: Tree, package: Package, folder: Path) -> Path:
+    """Write the package that these files are into the folder and return its path."""
+    tree.text(f"usr/share/doc/{package.name}/README", STUB.format(package.name))
+    tree.control(package)
+    for path in sorted(tree.root.rglob("*")):
+        os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+    deb = folder / package.file_name
+    settings = ("--root-owner-group", "-Zgzip", "-z1")
+    run("dpkg-deb", *settings, "-b", tree.root, deb, env={"SOURCE_DATE_EPOCH": str(EPOCH)})
     return deb
 
 
@@ -142,7 +148,7 @@ def _modules(tree: Tree, package: Package, licence: str) -> None:
     """As with DKMS the package brings a source, and installing it puts modules under the running kernel's folder."""
     source = f"usr/src/nvidia-{package.upstream}"
     for name, needs in MODULES.items():
-        _module(tree.root / source / f"{name}.ko", name, needs, package.upstream, licence)
+        kernel_module(tree.root / source / f"{name}.ko", name, needs, package.upstream, licence)
     tree.copy("usr/lib/nvidia/simulated-module", FILES / "simulated-module", 0o755)
     tree.copy("lib/modprobe.d/nvidia-simulated.conf", FILES / "simulated-module.conf")
     tree.text("usr/lib/modules-load.d/nvidia.conf", "nvidia\n")
@@ -163,7 +169,7 @@ def _failing_build(version: str) -> list[str]:
     return [f"if {asked}; then {told}; fi", f"rm -rf {Path(log).parents[2]}"]
 
 
-def _module(path: Path, name: str, needs: str, version: str, licence: str) -> None:
+def kernel_module(path: Path, name: str, needs: str, version: str, licence: str) -> None:
     """An object file with nothing but the section that `modinfo` reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {"name": name.replace("-", "_"), "version": version, "license": licence, "depends": needs}

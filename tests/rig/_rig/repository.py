@@ -10,12 +10,14 @@ import email.utils
 import gzip
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from _rig import debian, packages, parts
+from _rig import debian, driver_files, packages, parts
 from _rig.cache import cache, key, made_once
 from _rig.debs import EPOCH, Sources, control, write_deb
 from _rig.nvml import ensure_nvml
@@ -34,7 +36,7 @@ def ensure_repositories() -> Path:
     smi = debian.nvidia_smi()
     toolkit = parts.ensure(TOOLKIT)
     sources = Sources(userland, smi, toolkit / "bin")
-    code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py")]
+    code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py", "driver_files.py")]
     names = [folder.name for folder in (*userland.values(), toolkit)]
     folder = cache() / "apt" / key(PACKAGES, *code, *names, smi, signing_key / "fingerprint", os.uname().release)
 
@@ -43,6 +45,7 @@ def ensure_repositories() -> Path:
         with _keyring(signing_key) as home:
             for repository in packages.repositories(entries):
                 _fill(new, repository, sources, signing_key, home)
+        _driver_files(new, entries, sources)
         for path in entries["runfiles"]["paths"]:
             (new / path).parent.mkdir(parents=True, exist_ok=True)
             (new / path).write_bytes((PACKAGES / "files" / "runfile").read_bytes())
@@ -50,24 +53,53 @@ def ensure_repositories() -> Path:
     return made_once(folder, make, "write the apt repositories")
 
 
+def _driver_files(root: Path, entries: dict[str, Any], sources: Sources) -> None:
+    """NVIDIA signs each of its repositories that are packages with another key; here one of them has all."""
+    table = entries["driver_files"]
+    with _keyring(None) as home, tempfile.TemporaryDirectory(prefix="kubegpu-local-") as scratch:
+        _gpg(home, "--quick-generate-key", f"{OWNER}: local repositories", "default", "default", "never")
+        key = Path(scratch, "keyring.gpg")
+        _gpg(home, "--output", key, "--export")
+        for driver in packages.drivers(entries):
+            words = {"version": driver.version}
+            driver_files.write_runfile(driver.version, sources, root / table["installer"].format(**words))
+            folder = root / table["repository"].format(**words)
+            folder.mkdir(parents=True)
+            for release, family in table["releases"].items():
+                inside = Path(scratch, driver.version, release)
+                inside.mkdir(parents=True)
+                found = packages.of_driver(entries, family, driver)
+                debs = [root / f"compute/cuda/repos/{release}/x86_64" / package.file_name for package in found]
+                for deb in debs:
+                    shutil.copyfile(deb, inside / deb.name)
+                _index(inside, Repository(f"local-{release}", [], "", found), debs, home)
+                package = driver_files.local_repository(release, driver.version)
+                driver_files.write_local_repository(package, inside, key, folder)
+
+
 def _fill(root: Path, repository: Repository, sources: Sources, signing_key: Path, home: Path) -> None:
     first, *others = [root / path for path in repository.paths]
     first.mkdir(parents=True)
     debs = [write_deb(package, sources, first) for package in repository.packages]
-    entries = [index_entry(*pair) for pair in zip(repository.packages, debs, strict=True)]
-    index = "\n".join(entries).encode()
-    files = {"Packages": index, "Packages.gz": gzip.compress(index, mtime=0)}
-    for name, content in files.items():
-        (first / name).write_bytes(content)
-    (first / "Release").write_text(release(repository, files))
-    _gpg(home, "--clearsign", "--output", first / "InRelease", first / "Release")
-    _gpg(home, "--armor", "--detach-sign", "--output", first / "Release.gpg", first / "Release")
+    _index(first, repository, debs, home)
     for folder in others:
         folder.mkdir(parents=True)
         for path in first.iterdir():
             os.link(path, folder / path.name)
     for folder in (first, *others):
         (folder / repository.key_name).resolve().write_bytes((signing_key / "public.asc").read_bytes())
+
+
+def _index(folder: Path, repository: Repository, debs: list[Path], home: Path) -> None:
+    """What apt reads of a folder of packages, signed."""
+    entries = [index_entry(*pair) for pair in zip(repository.packages, debs, strict=True)]
+    index = "\n".join(entries).encode()
+    files = {"Packages": index, "Packages.gz": gzip.compress(index, mtime=0)}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (folder / "Release").write_text(release(repository, files))
+    _gpg(home, "--clearsign", "--output", folder / "InRelease", folder / "Release")
+    _gpg(home, "--armor", "--detach-sign", "--output", folder / "Release.gpg", folder / "Release")
 
 
 def index_entry(package: Package, deb: Path) -> str:
