@@ -9,12 +9,24 @@ import fnmatch
 import re
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_runfiles, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Card, Case, flag, part, rows, text, texts
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_proof, _cuda_runfiles, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    Card,
+    Case,
+    Section,
+    flag,
+    part,
+    rows,
+    text,
+    texts,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat import Library
 
 # A toolkit's packages end with its version. cuda-compat is a driver's library, beside whatever toolkits there are.
 OF_A_TOOLKIT = re.compile(r"cuda-(?!compat-).*?-([0-9]+)-([0-9]+)(?:-config-common)?")
+# Their other parts have the same end. So have packages of others', which stay.
+OF_THE_VENDOR = re.compile(r"cuda-(?!compat-)|lib|gds-tools-")
+FOR_CUDA = re.compile(r"\+cuda([0-9]+)")
 OF_A_LIBRARY = re.compile(r"lib(cudnn)([0-9]+)(?:-dev|-headers)?-cuda-([0-9]+)|lib(nccl)(?:2|-dev)")
 COMMON = "-config-common"
 COMPONENTS = ("full", "toolkit", "runtime", "compiler")
@@ -31,20 +43,22 @@ def decide(case: Case) -> dict[str, t.Any]:
         names = [name for version in versions(case) for name in _packages(case, version)]
         value["packages"] = [*names, *(_spec(library) for library in _libraries(case))]
     value["steps"] = _cuda_runfiles.steps(case)
-    value["missing"] = [*missing, *(version for version in _cuda_runfiles.versions(case) if not _folder(case, version))]
+    files = [name for name in _cuda_runfiles.versions(case) if _cuda_runfiles.installed(case, name) is None]
+    value["missing"] = [*missing, *files]
     value["libraries"] = [_spec(library) for library in libraries]
     if flag(case.cuda_wish, "remove_unlisted"):
         value["remove"] = sorted({*_gone(case, unlisted(case)), *_of_another_cuda(case)})
     chosen = text(case.cuda_wish, "default")
-    value["default"] = _cuda_runfiles.folder(chosen) if chosen else None
-    value["proofs"] = [_proof(case, version) for version in value["missing"] if _compiles(case, version)]
+    value["default"] = _toolkit(case, chosen, value["missing"])["path"] if chosen else None
+    value["records"] = _records(case, value)
+    value["proofs"] = list(_proofs(case, value["missing"]))
     value["action"] = _action(case, value)
     return value
 
 
 def _empty() -> dict[str, t.Any]:
     lists: dict[str, t.Any] = {
-        name: [] for name in ("packages", "steps", "missing", "libraries", "proofs", "remove", "folders")
+        name: [] for name in ("packages", "steps", "missing", "libraries", "proofs", "remove", "folders", "records")
     }
     return {"action": "none", "default": None, **lists}
 
@@ -55,7 +69,9 @@ def _action(case: Case, value: dict[str, t.Any]) -> str:
     if value["remove"]:
         return "remove"
     linked = part(case.facts, "cuda").get("default")
-    return "default" if value["default"] not in (None, linked) else "none"
+    if value["default"] not in (None, linked):
+        return "default"
+    return "prove" if value["proofs"] else "none"
 
 
 def versions(case: Case) -> list[str]:
@@ -86,19 +102,32 @@ def _met(case: Case, version: str) -> bool:
     return proven and all(name in case.packages for name in _packages(case, version))
 
 
-# What is proven after an installation.
+# What is proven: all that this run installs, and what nobody has seen at work yet.
 
 
 def _compiles(case: Case, version: str) -> bool:
     return version in _cuda_runfiles.versions(case) or components(case) != "runtime"
 
 
-def _proof(case: Case, version: str) -> dict[str, t.Any]:
-    """`run`: whether a program of this toolkit can run here now."""
-    loaded = text(case.driver, "loaded")
-    verdict = case.data.cuda_runs_on(loaded, version) if loaded else None
-    run = bool(rows(case.facts, "gpus")) and bool(verdict and verdict.ok)
-    return {"version": version, "path": _cuda_runfiles.folder(version), "run": run}
+def _proofs(case: Case, missing: list[str]) -> t.Iterator[dict[str, t.Any]]:
+    asked = flag(case.cuda_wish, "verify") is not False
+    for version in (name for name in case.toolkits if _compiles(case, name)):
+        toolkit = _toolkit(case, version, missing)
+        if version in missing or (asked and not _cuda_proof.known(case, version, toolkit)):
+            yield _cuda_proof.proof(case, version, toolkit)
+
+
+def _toolkit(case: Case, version: str, missing: list[str]) -> Section:
+    """The toolkit as it is, or where it will be."""
+    there = None if version in missing else _cuda_runfiles.installed(case, version)
+    return there or {"path": _cuda_runfiles.folder(version)}
+
+
+def _records(case: Case, value: dict[str, t.Any]) -> list[str]:
+    """Proofs of toolkits that this run installs anew, or that go. Of a half one the record stays until it is whole."""
+    gone = unlisted(case) if value["remove"] else set()
+    old = {*value["missing"], *gone} - {name for name in value["missing"] if _cuda_proof.begun(case, name)}
+    return _cuda_proof.recorded(case, old)
 
 
 # Libraries beside the toolkits.
@@ -180,7 +209,8 @@ def _gone(case: Case, leaving: set[str]) -> list[str]:
     shared = {f"cuda-toolkit-{tag}{COMMON}" for tag in _tags(leaving) - _tags(staying)}
     if leaving & installed(case) and not staying:
         shared.add(f"cuda-toolkit{COMMON}")
-    return [name for name in sorted(case.packages) if name in shared or (ends and name.endswith(ends))]
+    mine = [name for name in sorted(case.packages) if OF_THE_VENDOR.match(name)]
+    return [name for name in mine if name in shared or (ends and name.endswith(ends))]
 
 
 def _tags(versions_: set[str]) -> set[str]:
@@ -192,13 +222,41 @@ def _absent(case: Case) -> dict[str, t.Any]:
     """The toolkits and libraries that are wished for go, and nothing else."""
     listed = {*versions(case), *_cuda_runfiles.versions(case)}
     value = _empty()
-    libraries = set(wanted_libraries(case))
-    found = {name for name, library, _version in _installed_libraries(case) if library in libraries}
-    value["remove"] = sorted({*_gone(case, listed), *found})
-    files = [version for version in _cuda_runfiles.versions(case) if version not in installed(case)]
-    value["folders"] = [_cuda_runfiles.folder(version) for version in files if _folder(case, version)]
-    value["action"] = "absent" if value["remove"] or value["folders"] or _leads_to(case, listed) else "none"
+    value["remove"] = sorted({*_gone(case, listed), *_with_the_toolkits(case, listed)})
+    value["folders"] = [
+        _cuda_runfiles.folder(version) for version in _cuda_runfiles.versions(case) if _ours(case, version)
+    ]
+    value["records"] = _cuda_proof.recorded(case, listed)
+    changes = value["remove"] or value["folders"] or value["records"] or _leads_to(case, listed)
+    value["action"] = "absent" if changes else "none"
     return value
+
+
+def _ours(case: Case, version: str) -> bool:
+    """Whether the role puts a runfile's toolkit of this version where one is, or half of one."""
+    there = text(_cuda_runfiles.installed(case, version) or {}, "path") == _cuda_runfiles.folder(version)
+    return version not in installed(case) and (there or _cuda_proof.begun(case, version))
+
+
+def _with_the_toolkits(case: Case, leaving: set[str]) -> list[str]:
+    """Libraries that are wished for, of a CUDA of which no toolkit stays."""
+    staying = _majors((installed(case) | set(there(case))) - leaving)
+    gone = ({major(case)} | _majors(leaving)) - staying
+    wished = wanted_libraries(case)
+    found = [
+        (name, _cuda_of(case, name, cuda)) for name, library, cuda in _installed_libraries(case) if library in wished
+    ]
+    return [name for name, cuda in found if cuda is not None and cuda in gone]
+
+
+def _cuda_of(case: Case, name: str, cuda: int | None) -> int | None:
+    """The CUDA that a library is for, by its package's name, else by its version; ours have it in either."""
+    said = FOR_CUDA.search(str(case.packages[name]["version"]))
+    return cuda or (int(said[1]) if said else None)
+
+
+def _majors(versions_: set[str]) -> set[int | None]:
+    return {found[0] for found in map(_versions.minor, versions_) if found}
 
 
 def _leads_to(case: Case, listed: set[str]) -> bool:
@@ -221,8 +279,13 @@ def sentences(value: dict[str, t.Any]) -> list[str]:
     found = [words.format(", ".join(items)) for words, items in said if items]
     if value["action"] == "default":
         found.append(f"Let /usr/local/cuda lead to {value['default']}.")
+    if value["action"] == "prove":
+        found.append(
+            f"Prove the CUDA toolkits {', '.join(proof['version'] for proof in value['proofs'])} by a program."
+        )
     if value["action"] == "absent" and not found:
-        found.append("Remove /usr/local/cuda, which leads nowhere.")
+        what = ", ".join(value["records"]) or "/usr/local/cuda, which leads nowhere"
+        found.append(f"Remove {what}.")
     return found
 
 

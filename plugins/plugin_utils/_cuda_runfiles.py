@@ -4,7 +4,7 @@
 """PRIVATE. CUDA toolkits from NVIDIA's runfiles: which have to run on a host, with what, and what is wrong with a wish.
 
 What is installed is what the toolkit says itself: version.json has its release, and version.txt, before CUDA 11.1, that
-and its patches. Nothing else is remembered.
+and its patches. Nothing else is remembered but that an installer has begun.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_proof, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, part, rows, text, texts
 
 # The installer of 10.1 took other options than those before it, and since then there are new releases, but no patches.
@@ -36,13 +36,19 @@ def folder(version: str) -> str:
 
 
 def installed(case: Case, version: str) -> Section | None:
-    """The toolkit of this version, whoever has installed it."""
+    """The toolkit of this version, whoever has installed it, in whatever folder. Half of one is none."""
+    if _cuda_proof.begun(case, version):
+        return None
     toolkits = rows(part(case.facts, "cuda"), "toolkits")
-    return next((toolkit for toolkit in toolkits if toolkit.get("version") == version), None)
+    found = [toolkit for toolkit in toolkits if toolkit.get("version") == version]
+    return min(found, key=lambda toolkit: toolkit.get("path") != folder(version), default=None)
 
 
 def steps(case: Case) -> list[dict[str, t.Any]]:
-    """Files to run, in this order. `makes`: the folder that is not there before, and that a failure must not leave."""
+    """Files to run, in this order. `makes`: the folder that is not there before, and that a failure must not leave.
+
+    `record` tells of the installer while it is at work, with `begun` in it; `half`: an earlier one was cut off.
+    """
     return [step for runfile in wished(case) if runfile.get("version") for step in _steps(case, runfile)]
 
 
@@ -51,13 +57,15 @@ def _steps(case: Case, runfile: Section) -> t.Iterator[dict[str, t.Any]]:
     there = installed(case, version)
     if there is None:
         words = f"CUDA toolkit {version}"
-        yield {"words": words, "arguments": _arguments(version), "makes": folder(version), **_file(runfile)}
+        step = {"words": words, "arguments": _arguments(version), "makes": folder(version), **_file(runfile)}
+        half = _cuda_proof.begun(case, version)
+        yield {**step, "record": _cuda_proof.record(version), "begun": _cuda_proof.BEGUN, "half": half}
     known = texts(there or {}, "patches")
     for patch in rows(runfile, "patches"):
         if text(patch, "version") not in known:
             arguments = [*PATCH, f"--installdir={folder(version)}"]
             words = f"patch {patch.get('version')} of CUDA toolkit {version}"
-            yield {"words": words, "arguments": arguments, "makes": None, **_file(patch)}
+            yield {"words": words, "arguments": arguments, "makes": None, "half": False, **_file(patch)}
 
 
 def _file(line: Section) -> dict[str, t.Any]:
