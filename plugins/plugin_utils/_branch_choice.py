@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PREINSTALLED, Case, Section, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PREINSTALLED, Case, Section, flag, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers import reach
 
 NEWEST, NEEDED, KEEP = "newest", "needed", "keep"
@@ -172,7 +172,8 @@ def _at_least(first: int) -> t.Callable[[int], bool]:
 def cuda_limits(case: Case) -> list[Limit]:
     """What runs on the host asks for a driver that is new enough."""
     images = [_cuda_limit(case, f"an image with CUDA {version}", version) for version in case.images]
-    return images + [_cuda_limit(case, f"the CUDA toolkit {version}", version) for version in case.toolkits]
+    toolkits = [] if flag(case.cuda_wish, "build_only") else case.toolkits
+    return images + [_cuda_limit(case, f"the CUDA toolkit {version}", version) for version in toolkits]
 
 
 def _cuda_limit(case: Case, words: str, version: str) -> Limit:

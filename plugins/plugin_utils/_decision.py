@@ -27,7 +27,7 @@ DECISION_WORDS = {
 }
 # What the plan calls it, as a decision. The driver's own action comes first, then the first of these that any part has.
 PARTS = ("driver", "cuda", "toolkit", "kernel", "fabric", "services")
-OTHER_ACTIONS = {"change": "change", "default": "change", "install": "install", "absent": "remove"}
+OTHER_ACTIONS = {"change": "change", "default": "change", "remove": "change", "install": "install", "absent": "remove"}
 DISRUPTION_WORDS = {
     "none": "nothing",
     "load": "nothing that runs: kernel modules are loaded",

@@ -11,7 +11,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
     _cuda_runfiles,
     _versions,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Card, Case, Section, part, rows, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Card, Case, Section, flag, part, rows, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import (
     Findings,
     Planned,
@@ -128,6 +128,19 @@ def unlisted(case: Case, planned: Planned) -> Findings:
         yield f"{', '.join(map(str, left))} is of no package, so that it stays, though no variable lists it."
 
 
+def of_others(case: Case, planned: Planned) -> Findings:
+    """A role's runfile has its own folder. In another one somebody else has put it."""
+    if case.cuda_wish.get("state") != "absent":
+        return
+    packaged = _cuda_plan.installed(case)
+    files = [version for version in _cuda_runfiles.versions(case) if version not in packaged]
+    found = [_cuda_runfiles.installed(case, version) for version in files]
+    paths = [str(toolkit.get("path")) for toolkit in found if toolkit]
+    left = [path for path in paths if path not in planned.cuda["folders"]]
+    if left:
+        yield f"{', '.join(left)} was put there by somebody else, and stays though cuda_runfiles lists its version."
+
+
 def images(case: Case, planned: Planned) -> Findings:
     for image in planned.images:
         cuda = image["cuda"]
@@ -142,15 +155,16 @@ def images(case: Case, planned: Planned) -> Findings:
 
 
 def toolkits(case: Case, planned: Planned) -> Findings:
-    """A host that only builds needs no driver; and where none is wished for, another role may bring a newer one."""
-    for cuda in case.toolkits:
-        if planned.version is None or not _versions.is_cuda_version(cuda):
-            continue
+    """Without a wish for a driver the one that is there is judged: it will stay. A host that only builds needs none."""
+    if planned.version is None or flag(case.cuda_wish, "build_only"):
+        return
+    for cuda in filter(_versions.is_cuda_version, case.toolkits):
         verdict = case.data.cuda_runs_on(planned.version, cuda)
-        if verdict.ok is False and planned.target:
+        forward = _forward(case, cuda)
+        if verdict.ok is False and forward:
+            yield f"Driver {planned.version} runs what CUDA toolkit {cuda} builds only by {forward}."
+        elif verdict.ok is False and (planned.target or not case.wish):
             yield _too_old(case, planned, "cuda-toolkit-needs-driver", f"what the CUDA toolkit {cuda} builds", cuda)
-        elif verdict.ok is False:
-            yield f"Driver {planned.version} cannot run what CUDA toolkit {cuda} builds: that needs {verdict.needed}."
         elif verdict.ok and not verdict.full:
             yield (
                 f"Driver {planned.version} runs what CUDA toolkit {cuda} builds by minor-version compatibility only:"
@@ -158,12 +172,23 @@ def toolkits(case: Case, planned: Planned) -> Findings:
             )
 
 
+def _forward(case: Case, cuda: str) -> str | None:
+    """Libraries of a newer driver that somebody has installed for this CUDA."""
+    line = case.data.forward()
+    name = f"{line['package']}-{cuda.replace('.', '-')}" if line else None
+    return f"{name}, {line['words']}" if line and name in case.packages else None
+
+
 def _too_old(case: Case, planned: Planned, rule: str, what: str, cuda: str) -> Refusal:
     verdict = case.data.cuda_runs_on(str(planned.version), cuda)
     limit = case.data.newest_cuda(str(planned.version))
     upto = f", whose newest CUDA is {limit}" if limit else ""
     reason = f"Driver {planned.version}{upto}, cannot run {what}, which needs driver {verdict.needed} or newer"
-    way_out = _newer_driver(case, planned, cuda) or f"use CUDA {limit or 'of an older version'} or older"
+    newer = _newer_driver(case, planned, cuda)
+    way_out = newer or f"use CUDA {limit or 'of an older version'} or older"
+    if rule == "cuda-toolkit-needs-driver":
+        first = " (with the role nvidia_driver, before cuda)" if newer and not case.wish else ""
+        way_out = f"{way_out}{first}, or set cuda_build_only to true if this host only builds for others"
     return refuse(rule, f"driver {planned.version}", f"driver {verdict.needed}", way_out, reason, verdict.source)
 
 
@@ -228,6 +253,7 @@ RULES: tuple[Rule, ...] = (
     libraries,
     runfiles,
     unlisted,
+    of_others,
     images,
     toolkits,
     dropped_cards,

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
 
 import pytest
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_proof
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
+    K80,
+    V100,
     Facts,
     host,
     rules,
@@ -34,6 +38,18 @@ def of_a_runfile(release: str, *patches: str, default: str | None = None) -> Fac
     return host(cuda={"toolkits": [row], "default": default})
 
 
+def proven(facts: Facts, text: str | None = None) -> Facts:
+    """The same host with a record for each toolkit: what the plan asks for, or this text."""
+    wished = {"runfiles": [{"version": row["version"]} for row in facts["cuda"]["toolkits"]]}
+    proofs = plan(facts, {"cuda": wished})["cuda"]["proofs"]
+    found = {proof["record"]: hashlib.sha256((text or proof["text"]).encode()).hexdigest() for proof in proofs}
+    return {**facts, "files": {**facts["files"], **found}}
+
+
+def idle(uuid: str = "GPU-1", capability: str = "9.0", **other: t.Any) -> Facts:
+    return {"index": 0, "uuid": uuid, "compute_capability": capability, "processes": [], **other}
+
+
 def packages(*names: str, version: str = "12.8.1-1") -> Facts:
     return {name: {"version": version} for name in names}
 
@@ -54,7 +70,23 @@ CUDA = {
     "none wished": (with_cuda("12.8"), {"versions": []}, "none", [], []),
     "both missing": (host(), {"versions": ["12.8", "13.0"]}, "install", ["12.8", "13.0"], []),
     "one missing": (with_cuda("12.8"), {"versions": ["12.8", "13.0"]}, "install", ["13.0"], []),
-    "there": (with_cuda("12.8", "13.0"), {"versions": ["13.0"]}, "none", [], []),
+    "there": (with_cuda("12.8", "13.0"), {"versions": ["13.0"]}, "prove", [], []),
+    "there, and proven": (proven(with_cuda("12.8", "13.0")), {"versions": ["13.0"]}, "none", [], []),
+    "there, and not to be proven": (with_cuda("13.0"), {"versions": ["13.0"], "verify": False}, "none", [], []),
+    "there, and proven as another release": (
+        {**proven(of_a_runfile("12.6.2")), "cuda": of_a_runfile("12.6.3")["cuda"]},
+        {"runfiles": [NEW]},
+        "prove",
+        [],
+        [],
+    ),
+    "an installer was cut off": (
+        proven(of_a_runfile("12.6.3"), _cuda_proof.BEGUN),
+        {"runfiles": [NEW]},
+        "install",
+        ["12.6"],
+        [],
+    ),
     "a folder without its package": (
         host(cuda={"toolkits": [toolkit("13.0")]}),
         {"versions": ["13.0"]},
@@ -91,10 +123,10 @@ CUDA = {
         [],
     ),
     "a runfile": (host(), {"runfiles": [NEW]}, "install", ["12.6"], []),
-    "a runfile has run": (of_a_runfile("12.6.3"), {"runfiles": [NEW]}, "none", [], []),
+    "a runfile has run": (proven(of_a_runfile("12.6.3")), {"runfiles": [NEW]}, "none", [], []),
     "a patch is missing": (of_a_runfile("9.2.148"), {"runfiles": [PATCHED]}, "install", [], []),
-    "a patch is there": (of_a_runfile("9.2.148", "9.2.148.1"), {"runfiles": [PATCHED]}, "none", [], []),
-    "unlisted, not asked": (with_cuda("12.8", "13.0"), {"versions": ["13.0"]}, "none", [], []),
+    "a patch is there": (proven(of_a_runfile("9.2.148", "9.2.148.1")), {"runfiles": [PATCHED]}, "none", [], []),
+    "unlisted, not asked": (proven(with_cuda("12.8", "13.0")), {"versions": ["13.0"]}, "none", [], []),
     "unlisted, asked": (
         with_cuda("12.8", "13.0"),
         {"versions": ["13.0"], "remove_unlisted": True},
@@ -136,6 +168,13 @@ CUDA = {
         [],
         [],
     ),
+    "a library of the driver stays when the toolkit goes": (
+        host(packages=packages("cuda-toolkit-13-0", "gds-tools-13-0", "cuda-compat-13-0", "somebodys-tool-13-0")),
+        {"state": "absent", "versions": ["13.0"]},
+        "absent",
+        [],
+        ["cuda-toolkit-13-0", "gds-tools-13-0"],
+    ),
     "removed, the other one stays": (
         with_cuda("12.8", "13.0", default="12.8"),
         {"state": "absent", "versions": ["13.0"]},
@@ -162,7 +201,40 @@ CUDA = {
         {"state": "absent", "versions": ["13.0"], "cudnn": "9"},
         "absent",
         [],
-        ["cuda-toolkit-13-0", "libcudnn9-cuda-12", "libcudnn9-headers-cuda-13"],
+        ["cuda-toolkit-13-0", "libcudnn9-headers-cuda-13"],
+    ),
+    "removed without the libraries of the one that stays": (
+        host(
+            packages={
+                **packages("cuda-toolkit-12-8", "cuda-toolkit-13-0", "libcudnn9-cuda-12", "libcudnn9-cuda-13"),
+                **packages("libnccl2", version="2.27.7-1+cuda13.0"),
+            }
+        ),
+        {"state": "absent", "versions": ["12.8"], "cudnn": "9", "nccl": True},
+        "absent",
+        [],
+        ["cuda-toolkit-12-8", "libcudnn9-cuda-12"],
+    ),
+    "removed with the libraries of the last of its kind": (
+        host(packages={**packages("cuda-toolkit-13-0"), **packages("libnccl2", version="2.27.7-1+cuda13.0")}),
+        {"state": "absent", "versions": ["13.0"], "nccl": True},
+        "absent",
+        [],
+        ["cuda-toolkit-13-0", "libnccl2"],
+    ),
+    "NCCL of the distribution is nobody's": (
+        host(packages={**packages("cuda-toolkit-13-0"), **packages("libnccl2", version="2.18.5-1")}),
+        {"state": "absent", "versions": ["13.0"], "nccl": True},
+        "absent",
+        [],
+        ["cuda-toolkit-13-0"],
+    ),
+    "only the record is left": (
+        {**proven(with_cuda("13.0")), "packages": {}, "cuda": {"toolkits": []}},
+        {"state": "absent", "versions": ["13.0"]},
+        "absent",
+        [],
+        [],
     ),
     "cuDNN of a CUDA before": (
         host(packages=packages("libcudnn9-cuda-12", "libcudnn9-cuda-13", "libcudnn9-dev-cuda-13", "libcudnn8-cuda-12")),
@@ -257,19 +329,104 @@ def test_only_a_folder_that_no_package_owns_is_removed_as_a_runfiles() -> None:
     assert plan(of_a_runfile("12.5.1"), wished)["cuda"]["folders"] == []
 
 
+def in_another_folder(path: str = "/usr/local/cuda-12.6.3") -> Facts:
+    facts = of_a_runfile("12.6.3")
+    facts["cuda"]["toolkits"][0]["path"] = path
+    return facts
+
+
+def test_a_toolkit_in_a_folder_of_somebody_elses_is_used_where_it_is() -> None:
+    wished = {"cuda": {"runfiles": [NEW], "default": "12.6"}}
+    cuda = plan(in_another_folder(), wished)["cuda"]
+    assert (cuda["steps"], cuda["default"]) == ([], "/usr/local/cuda-12.6.3")
+    assert [proof["path"] for proof in cuda["proofs"]] == ["/usr/local/cuda-12.6.3"]
+    both = in_another_folder()
+    both["cuda"]["toolkits"] += of_a_runfile("12.6.3")["cuda"]["toolkits"]
+    assert plan(both, wished)["cuda"]["default"] == "/usr/local/cuda-12.6"
+
+
+def test_a_toolkit_in_a_folder_of_somebody_elses_stays_and_is_named() -> None:
+    value = plan(in_another_folder(), {"cuda": {"state": "absent", "runfiles": [NEW]}})
+    assert (value["cuda"]["action"], value["cuda"]["folders"]) == ("none", [])
+    assert [words for words in value["warnings"] if words.startswith("/usr/local/cuda-12.6.3 was put there")]
+
+
+def test_half_a_toolkit_goes_before_its_installer_runs_again() -> None:
+    facts = proven(of_a_runfile("12.6.3"), _cuda_proof.BEGUN)
+    cuda = plan(facts, {"cuda": {"runfiles": [NEW]}})["cuda"]
+    assert [(step["makes"], step["half"]) for step in cuda["steps"]] == [("/usr/local/cuda-12.6", True)]
+    assert cuda["records"] == [], "it says so until the toolkit is whole"
+    cuda = plan(facts, {"cuda": {"state": "absent", "runfiles": [NEW]}})["cuda"]
+    assert (cuda["folders"], cuda["records"]) == (["/usr/local/cuda-12.6"], ["/var/lib/kubegpu-cuda-12.6"])
+
+
+def test_a_proof_is_of_the_toolkit_that_was_there() -> None:
+    """One that comes anew, or that goes, takes along what was said of the one before."""
+    facts = proven(with_cuda("13.0"))
+    assert plan({**facts, "packages": {}}, {"cuda": {"versions": ["13.0"]}})["cuda"]["records"] != []
+    assert plan(facts, {"cuda": {"versions": [], "remove_unlisted": True}})["cuda"]["records"] != []
+    assert plan(facts, {"cuda": {"state": "absent", "versions": ["13.0"]}})["cuda"]["records"] != []
+    assert plan(facts, {"cuda": {"versions": ["13.0"]}})["cuda"]["records"] == []
+
+
+H100_IDLE = idle("GPU-1")
 PROOFS = {
-    # name: (facts, whether a program is run and not only compiled)
-    "no driver": (host(), False),
-    "a driver that answers": (with_driver("580.95.05", gpus=[{"index": 0}]), True),
-    "a driver without GPUs": (with_driver("580.95.05"), False),
-    "a driver that is too old": (with_driver("470.256.02", gpus=[{"index": 0}]), False),
+    # name: (facts, wish, GPUs that run the program)
+    "no driver": (host(gpus=[H100_IDLE]), {}, []),
+    "a driver that answers": (with_driver("580.95.05", gpus=[H100_IDLE]), {}, ["GPU-1"]),
+    "a driver without GPUs": (with_driver("580.95.05"), {}, []),
+    "a driver that is too old": (with_driver("470.256.02", gpus=[H100_IDLE]), {"build_only": True}, []),
+    "a driver that cannot translate": (with_driver("570.211.01", gpus=[H100_IDLE]), {"versions": ["12.9"]}, []),
+    "a driver that can": (with_driver("570.211.01", gpus=[H100_IDLE]), {"versions": ["12.8"]}, ["GPU-1"]),
+    "a host that builds for others": (with_driver("580.95.05", gpus=[H100_IDLE]), {"build_only": "true"}, []),
+    "a GPU that somebody uses": (
+        with_driver("580.95.05", gpus=[idle("GPU-1", processes=[{"pid": 4711}]), idle("GPU-2")]),
+        {},
+        ["GPU-2"],
+    ),
+    "a GPU of which that is not known": (with_driver("580.95.05", gpus=[idle(processes=None)]), {}, []),
+    "a GPU under MIG": (
+        with_driver("580.95.05", gpus=[idle(mig={"current": "enabled"}), idle("GPU-2", mig={"current": "disabled"})]),
+        {},
+        ["GPU-2"],
+    ),
+    "a GPU that lets nobody compute": (with_driver("580.95.05", gpus=[idle(compute_mode="prohibited")]), {}, []),
+    "a GPU for which nvcc builds nothing by itself": (
+        with_driver("580.95.05", pci=[V100], gpus=[idle(capability="7.0"), idle("GPU-2", capability="7.5")]),
+        {},
+        ["GPU-2"],
+    ),
+    "an old GPU, and an old toolkit": (
+        with_driver("470.256.02", "proprietary", pci=[K80], gpus=[idle(capability="3.7")]),
+        {"versions": ["10.2"]},
+        ["GPU-1"],
+    ),
+    "an old GPU, and one that builds for newer ones": (
+        with_driver("470.256.02", "proprietary", pci=[K80], gpus=[idle(capability="3.7")]),
+        {"versions": ["11.4"]},
+        [],
+    ),
 }
 
 
-@pytest.mark.parametrize("facts, run", PROOFS.values(), ids=PROOFS.keys())
-def test_a_program_is_run_where_it_can(facts: Facts, run: bool) -> None:
-    proofs = plan(facts, {"cuda": {"versions": ["13.0"]}})["cuda"]["proofs"]
-    assert proofs == [{"version": "13.0", "path": "/usr/local/cuda-13.0", "run": run}]
+@pytest.mark.parametrize("facts, wished, gpus", PROOFS.values(), ids=PROOFS.keys())
+def test_a_program_is_run_where_it_can(facts: Facts, wished: dict[str, t.Any], gpus: list[str]) -> None:
+    value = plan(facts, {"cuda": {"versions": ["13.0"], **wished}})
+    (proof,) = value["cuda"]["proofs"]
+    assert proof["gpus"] == gpus
+    assert proof["text"].endswith("compiled and run.\n" if gpus else "compiled.\n")
+    assert value["refusals"] == []
+
+
+def test_what_was_only_compiled_is_run_once_a_gpu_can() -> None:
+    def action(facts: Facts, gpus: list[Facts]) -> str:
+        there = {**facts, "gpus": gpus, "driver": with_driver("580.95.05")["driver"]}
+        return str(plan(there, {"cuda": {"versions": ["13.0"]}})["cuda"]["action"])
+
+    compiled = proven(with_cuda("13.0"))
+    assert (action(compiled, []), action(compiled, [idle()])) == ("none", "prove")
+    ran = proven({**with_cuda("13.0"), "gpus": [idle()], "driver": with_driver("580.95.05")["driver"]})
+    assert (action(ran, [idle()]), action(ran, [])) == ("none", "none"), "what has run once is not asked again"
 
 
 def changed(**other: t.Any) -> dict[str, t.Any]:
@@ -362,3 +519,39 @@ def test_a_folder_of_no_package_is_left_and_named() -> None:
 def test_a_driver_that_is_older_than_the_toolkit_runs_it_with_less(driver: str, said: bool) -> None:
     warnings = plan(with_driver(driver), {"cuda": {"versions": ["12.8"]}})["warnings"]
     assert any("by minor-version compatibility only" in words for words in warnings) is said
+
+
+TOO_OLD = {
+    # name: (wishes, whether driver 535 is refused for CUDA 13.0)
+    "the role alone: the driver that is there stays": ({}, True),
+    "a driver that can is wished for": (wish("580"), False),
+    "one that cannot is": (wish("535"), True),
+    "the driver goes": ({"driver": {"state": "absent"}}, False),
+}
+
+
+@pytest.mark.parametrize("wishes, refused", TOO_OLD.values(), ids=TOO_OLD.keys())
+def test_a_toolkit_that_the_driver_cannot_run_is_refused(wishes: dict[str, t.Any], refused: bool) -> None:
+    facts = with_driver("535.261.03")
+    found = plan(facts, {**wishes, "cuda": {"versions": ["13.0"]}})["refusals"]
+    assert [refusal["rule"] for refusal in found] == (["cuda-toolkit-needs-driver"] if refused else [])
+    for refusal in found:
+        assert "needs driver 580 or newer" in refusal["sentence"] and "branch to 595" in refusal["sentence"]
+        assert "cuda_build_only" in refusal["sentence"]
+        assert ("with the role nvidia_driver" in refusal["sentence"]) is (not wishes)
+    assert rules(facts, {**wishes, "cuda": {"versions": ["13.0"], "build_only": True}}) == []
+    assert rules(host(), {"cuda": {"versions": ["13.0"]}}) == [], "no driver is no old driver"
+
+
+def test_libraries_of_a_newer_driver_are_known() -> None:
+    facts = with_driver("535.261.03")
+    facts["packages"]["cuda-compat-13-0"] = {"version": "580.95.05-1"}
+    value = plan(facts, {"cuda": {"versions": ["13.0"]}})
+    assert value["refusals"] == []
+    assert [words for words in value["warnings"] if "only by cuda-compat-13-0, on data-center cards" in words]
+
+
+def test_what_is_built_for_other_hosts_chooses_no_driver_here() -> None:
+    wished = wish("newest", cuda={"versions": ["13.0"], "build_only": True})
+    assert rules(host(pci=[K80]), wished) == []
+    assert rules(host(pci=[K80]), wish("newest", cuda={"versions": ["13.0"]})) != []

@@ -577,11 +577,6 @@ WARNED: dict[str, tuple[Facts, Wishes, list[str]]] = {
         ["An image with CUDA 13.0 cannot use 0000:3b:00.0 (Tesla V100 32GB, volta): CUDA 12.9 is the last one"],
     ),
     "an image older than the card": (host(), wish(cuda_images=["10.2"]), ["is older than 0000:1b:00.0", "slowly"]),
-    "a toolkit newer than the driver, of which nobody asked": (
-        with_driver("470.256.02", "proprietary"),
-        {"cuda": {"versions": ["13.0"]}},
-        ["Driver 470.256.02 cannot run what CUDA toolkit 13.0 builds: that needs 580"],
-    ),
     "a toolkit without the card": (
         with_driver("580.178.04", "proprietary", pci=[V100]),
         {"cuda": {"versions": ["13.0"]}},
