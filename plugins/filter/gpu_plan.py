@@ -122,12 +122,42 @@ options:
             choices: [present, absent]
             default: present
           versions:
-            description: Toolkits, side by side, such as V(13.0).
+            description: Toolkits from packages, side by side, such as V(13.0).
             type: list
             elements: str
+          components:
+            description: What of them, as C(cuda_components) of the role P(kubegpu.nodes.cuda#role) has it.
+            type: str
+            choices: [full, toolkit, runtime, compiler]
+            default: full
+          runfiles:
+            description:
+              - Toolkits from NVIDIA's runfiles, with C(version), C(release), C(url) or C(path), C(sha256) and
+                C(patches), as C(cuda_runfiles) of the role P(kubegpu.nodes.cuda#role) has them.
+            type: list
+            elements: dict
           default:
             description: The toolkit that C(/usr/local/cuda) is to lead to, such as V(13.0). Any if empty.
             type: str
+          cudnn:
+            description: Major version of cuDNN, such as V(9), for the CUDA of the default toolkit, else of the newest.
+            type: str
+          nccl:
+            description: Whether there should be NCCL, for the same CUDA.
+            type: bool
+            default: false
+          remove_unlisted:
+            description: Whether toolkits go that have packages and that O(wishes.cuda.versions) does not list.
+            type: bool
+            default: false
+          build_only:
+            description: Whether the host builds programs for others only, so that its driver need not run them.
+            type: bool
+            default: false
+          verify:
+            description: Whether a toolkit has to be proven by a program, also one that is installed already.
+            type: bool
+            default: true
       toolkit:
         description: The NVIDIA container toolkit. Without it it is left alone.
         type: dict
@@ -230,8 +260,12 @@ _value:
       type: dict
     cuda:
       description:
-        - C(action) is V(none), V(install), V(default) (only the link differs) or V(absent).
-        - C(packages), C(missing) versions, C(default) path, packages to C(remove), C(remove_default).
+        - C(action) is V(none) only if the facts prove that nothing has to be done, else V(install), V(remove) (toolkits
+          that are not listed), V(default) (only the link differs), V(prove) (only a proof is missing) or V(absent).
+        - C(packages) to install, versions of toolkits that are C(missing), C(libraries) that are not there, C(steps) with the runfiles to run, and the C(default) path (V(null) where none is wished for).
+        - C(proofs) of toolkits that have to compile a program, each with its C(version) and C(path), the C(gpus) that
+          can run it now, the C(record) that is to be left on the host, and its C(text).
+        - Packages to C(remove), C(folders) of runfiles to remove, and C(records) of proofs that do not hold any more.
       type: dict
     cuda_images:
       description:
