@@ -262,7 +262,8 @@ _value:
       description:
         - C(action) is V(none) only if the facts prove that nothing has to be done, else V(install), V(remove) (toolkits
           that are not listed), V(default) (only the link differs), V(prove) (only a proof is missing) or V(absent).
-        - C(packages) to install, versions of toolkits that are C(missing), C(libraries) that are not there, C(steps) with the runfiles to run, and the C(default) path (V(null) where none is wished for).
+        - C(packages) to install, versions of toolkits that are C(missing), C(libraries) that are not there, C(steps)
+          with the runfiles to run, and the C(default) path (V(null) where none is wished for).
         - C(proofs) of toolkits that have to compile a program, each with its C(version) and C(path), the C(gpus) that
           can run it now, the C(record) that is to be left on the host, and its C(text).
         - Packages to C(remove), C(folders) of runfiles to remove, and C(records) of proofs that do not hold any more.

@@ -58,6 +58,14 @@ def test_site_makes_gpu_nodes(rig: Rig, tmp_path: Path) -> None:
     assert {row["validation"] for row in rows.values()} == {"passed"}
 
 
+def test_cuda_is_proven_on_every_gpu(rig: Rig) -> None:
+    for host, gpus in DEMO.items():
+        assert "compiled and run" in rig.on(host, "cat /var/lib/kubegpu-cuda-13.0")
+        there = set(re.findall(r"UUID: (GPU-[0-9a-f-]+)", rig.on(host, "nvidia-smi -L")))
+        ran = set(re.findall(r"CUDA 13.0 on (GPU-[0-9a-f-]+)", rig.on(host, "cat /run/cuda-programs")))
+        assert ran == there and len(there) == gpus
+
+
 def test_a_job_sees_the_gpu_that_it_was_given(rig: Rig) -> None:
     """The proof of the product, made once more without the product."""
     for host in DEMO:
