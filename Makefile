@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = @$(PYTHON) tests/run
 
-.PHONY: help demo demo-down test test-unit lint sanity integration molecule bench bench-facts clean
+.PHONY: help demo demo-down test test-slow test-unit lint sanity integration molecule bench bench-facts bench-driver clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo-down:  ## take down what KEEP=1 left up
 
 test:  ## every check
 	$(RUN) test
+
+test-slow:  ## the scenarios that load gigabytes or build for long
+	$(RUN) test-slow
 
 test-unit:  ## unit tests, on several ansible-cores
 	$(RUN) units
@@ -36,6 +39,9 @@ bench:  ## module executions, wall time and API requests for 1, 2, 4 and 8 hosts
 
 bench-facts:  ## what nvidia_facts costs a host with eight GPUs, beside nvidia-smi
 	$(RUN) bench-facts
+
+bench-driver:  ## what driver and CUDA cost a converged host, and a first install beside apt-get (minutes: modules are built)
+	$(RUN) bench-driver
 
 clean:  ## take everything down and empty the cache
 	$(RUN) clean

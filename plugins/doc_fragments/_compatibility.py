@@ -27,9 +27,11 @@ options:
     suboptions:
       platforms:
         description:
-          - C(platforms) by C(id) and C(version), with C(name), C(architectures), C(package_manager).
+          - C(platforms) by C(id) and C(version), with C(name), C(architectures), C(package_manager),
+            [C(repository_architectures)], where NVIDIA's repository has fewer.
           - A line here does not teach the roles a new platform; they need files of variables for it as well.
           - C(drivers) that a distribution has itself, by C(id), C(version), C(branch) and C(flavour), with [C(newest)].
+          - C(toolkits) by C(id) and C(version), with C(cuda), the CUDA that a distribution has itself.
           - C(components) by C(id) and C(name), in which a distribution has them.
           - C(kernels) by C(id) and C(version), with C(kernel), that a release of a distribution with signed modules
             came with.
@@ -46,7 +48,8 @@ options:
           - C(fabric) by C(package_manager) and C(name), with C(for) (V(nvswitch), V(nvlink5), V(imex)), C(pinned),
             [C(from)], [C(below)].
           - C(headers), C(build) and C(toolkit) by C(package_manager) and C(name).
-          - C(cuda) by C(package_manager) and C(name), with C(for) (what C(cuda_components) may be).
+          - C(cuda) by C(package_manager) and C(name), with C(for) (what C(cuda_components) may be), [C(origin)],
+            [C(platforms)].
           - C(cuda_libraries) by C(package_manager) and C(name), with C(library) (V(cudnn-9), V(nccl)), C(for),
             [C(match)] (a pattern that the package's version has to fit); C({major}) of CUDA is replaced in both.
         type: dict

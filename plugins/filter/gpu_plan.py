@@ -100,6 +100,10 @@ options:
             type: str
             choices: [auto, open, proprietary]
             default: auto
+          imex:
+            description: Whether the packages of IMEX are to be there, in the driver's version.
+            type: bool
+            default: false
       gds:
         description: Whether GPUDirect Storage is to work on the host. It needs open kernel modules and no Secure Boot.
         type: bool
@@ -123,6 +127,11 @@ options:
             type: str
             choices: [present, absent]
             default: present
+          source:
+            description: Where these toolkits come from, NVIDIA's repository or the distribution, which has one.
+            type: str
+            choices: [repo, distro]
+            default: repo
           versions:
             description: Toolkits from packages, side by side, such as V(13.0).
             type: list
@@ -257,6 +266,8 @@ _value:
           a driver is kept), C(remove) with names, whether the driver itself C(goes) with them, C(parts), which are
           installed packages that another driver may take the place of, C(obsolete) packages that hold the host at
           another branch, and C(parameters) of the kernel module.
+        - C(before) is the whole driver that another one is to take the place of, with C(version), C(pin) and
+          C(packages), which come back where that one breaks off half-way.
         - C(disruption) is V(none), V(load), V(reload) (nobody uses a GPU), V(unload) or V(reboot), with
           C(disruption_reason). C(reason) is in words, and C(reasons) are sentences for branch and flavour.
       type: dict
@@ -283,7 +294,9 @@ _value:
     fabric:
       description:
         - Whether a fabric manager is C(needed), for which C(kind) of switch (V(nvswitch), V(nvlink-bridge)), which
-          C(packages) bring it in the driver's version, which of them are C(missing), and C(why).
+          C(packages) bring it, and IMEX where it is wished for, in the driver's version, which of them are C(missing),
+          which are C(obsolete), since their names say another branch, and C(why).
+        - C(modules) of the kernel through which it reaches the switches, and which of them it has yet to C(load).
       type: dict
     kernel:
       description:
@@ -302,7 +315,10 @@ _value:
           V(null) where that cannot be told, which is refused.
       type: dict
     repository:
-      description: C(needed) tells whether anything on the host comes from NVIDIA's repository of drivers and CUDA.
+      description:
+        - C(needed) tells whether anything on the host comes from NVIDIA's repository of drivers and CUDA,
+          C(components_needed) whether anything stays that came from components of the distribution which a role has
+          enabled.
       type: dict
     summary:
       description: One sentence for each change to come.

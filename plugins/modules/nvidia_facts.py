@@ -1023,7 +1023,8 @@ ansible_facts:
             modules:
               description:
                 - Loaded kernel modules of NVIDIA GPUs by name, from C(/sys/module). Besides NVIDIA's
-                  these are C(nouveau), C(nova*) and C(gdrdrv).
+                  these are C(nouveau), C(nova*) and C(gdrdrv), and C(mlx5_core) and C(ib_umad), through
+                  which the switches of NVLink 5 are reached.
                 - Each value holds C(refcount) (how many use it; V(null) where the kernel does not tell)
                   and C(used_by) (names of the modules among them).
               returned: always

@@ -24,6 +24,8 @@ FLAVOURS = ("open", "proprietary")
 PIN_FILE = "/etc/apt/preferences.d/kubegpu-nvidia-driver"
 # What the role writes of the distribution's own packages; see roles/nvidia_driver/vars/package_manager/apt.yml.
 COMPONENTS_FILE = "/etc/apt/sources.list.d/kubegpu-components.sources"
+# What the role cuda writes of the packages that came along with the distribution's toolkit.
+CUDA_RECORD = "/var/lib/kubegpu-cuda.packages"
 # Where a driver can come from: NVIDIA's repository, the distribution, or whoever has installed it already.
 REPO, DISTRO, PREINSTALLED = "repo", "distro", "preinstalled"
 # The kernel's driver of devices that are handed on to virtual machines.
@@ -113,6 +115,12 @@ class Case:
             return []
         files = [text(runfile, "version") for runfile in rows(self.cuda_wish, "runfiles")]
         return [*texts(self.cuda_wish, "versions"), *(version for version in files if version)]
+
+    @property
+    def wants_own_cuda(self) -> bool:
+        """Whether a toolkit is to come from the distribution."""
+        there = self.cuda_wish.get("state", "present") == "present" and bool(texts(self.cuda_wish, "versions"))
+        return there and text(self.cuda_wish, "source") == DISTRO
 
     @cached_property
     def images(self) -> list[str]:

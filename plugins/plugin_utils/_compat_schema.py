@@ -85,6 +85,7 @@ FILES: dict[str, dict[str, Table]] = {
                 "name": "text",
                 "version": "version",
                 "architectures": "texts",
+                "repository_architectures": "texts?",
                 "package_manager": "apt|dnf",
             },
         ),
@@ -98,6 +99,7 @@ FILES: dict[str, dict[str, Table]] = {
                 "newest": "version?",
             },
         ),
+        "toolkits": Table(("id", "version"), {"id": "text", "version": "version", "cuda": "version"}),
         "components": Table(("id", "name"), {"id": "text", "name": "text"}),
         "kernels": Table(("id", "version"), {"id": "text", "version": "version", "kernel": "version"}),
     },
@@ -120,7 +122,9 @@ FILES: dict[str, dict[str, Table]] = {
         "fabric": Table(("package_manager", "name"), {**PACKAGE, **BRANCHES, "for": "texts", "pinned": "flag"}),
         "headers": Table(("package_manager", "name"), PACKAGE),
         "build": Table(("package_manager", "name"), PACKAGE),
-        "cuda": Table(("package_manager", "name"), {**PACKAGE, "for": "texts"}),
+        "cuda": Table(
+            ("package_manager", "name"), {**PACKAGE, "for": "texts", "origin": "repo|distro?", "platforms": "texts?"}
+        ),
         "cuda_libraries": Table(
             ("package_manager", "name"), {**PACKAGE, "library": "cudnn-9|nccl", "for": "texts", "match": "text?"}
         ),

@@ -37,6 +37,11 @@ class Software(Lines):
                 return line
         return None
 
+    def repository_architectures(self, platform: Line) -> tuple[list[str], str]:
+        """The machines that NVIDIA's repository for a distribution has packages for, and the source of that."""
+        found = platform.get("repository_architectures") or platform["architectures"]
+        return list(found), self._source("platforms", platform)
+
     def driver_packages(self, manager: str, branch: int, flavour: str, release: str | None = None) -> list[Package]:
         """Those of NVIDIA's repository. `release` is an Enterprise Linux's version, such as 9.4; apt needs none."""
         lines = self._packages("driver", manager, branch, release)
@@ -84,8 +89,21 @@ class Software(Lines):
 
     def cuda_packages(self, manager: str, version: str, components: str = "full") -> list[str]:
         """Packages of one toolkit: all of 13.0 is cuda-toolkit-13-0."""
-        lines = [line for line in self._packages("cuda", manager) if components in line["for"]]
+        lines = [line for line in self._packages("cuda", manager) if components in line["for"] and not _of_distro(line)]
         return [_package(line, version=version.replace(".", "-")).name for line in lines]
+
+    def distro_cuda(self, platform: Line) -> str | None:
+        """The version of the one toolkit that a distribution has itself."""
+        lines = [line for line in self._lines("platforms", "toolkits") if _same_release(line, platform)]
+        return lines[0]["cuda"] if lines else None
+
+    def distro_cuda_packages(self, platform: Line, components: str = "full") -> list[str]:
+        """Those of that toolkit."""
+        return [
+            line["name"]
+            for line in self._packages("cuda", platform["package_manager"])
+            if components in line["for"] and _of_distro(line) and platform["id"] in (line.get("platforms") or [])
+        ]
 
     def cuda_libraries(self, manager: str, library: str, major: int, components: str = "full") -> list[Library]:
         """`library` is cudnn-9 or nccl; who only runs programs needs no headers of it."""

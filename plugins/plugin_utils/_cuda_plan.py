@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_proof, _cuda_runfiles, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
     Card,
     Case,
     Section,
@@ -29,6 +30,8 @@ OF_THE_VENDOR = re.compile(r"cuda-(?!compat-)|lib|gds-tools-")
 FOR_CUDA = re.compile(r"\+cuda([0-9]+)")
 OF_A_LIBRARY = re.compile(r"lib(cudnn)([0-9]+)(?:-dev|-headers)?-cuda-([0-9]+)|lib(nccl)(?:2|-dev)")
 COMMON = "-config-common"
+# Where a distribution has its toolkit, beside everything else.
+OWN_PLACE = "/usr"
 COMPONENTS = ("full", "toolkit", "runtime", "compiler")
 
 
@@ -93,11 +96,23 @@ def components(case: Case) -> str:
 
 
 def _packages(case: Case, version: str) -> list[str]:
+    if case.wants_own_cuda:
+        return own_packages(case)
     return case.data.cuda_packages(case.manager, version, components(case))
+
+
+def own_packages(case: Case) -> list[str]:
+    """Those of the distribution's toolkit."""
+    return case.data.distro_cuda_packages(case.line, components(case)) if case.line else []
 
 
 def _met(case: Case, version: str) -> bool:
     """Libraries alone make no folder that says what it is."""
+    if case.wants_own_cuda:
+        names = own_packages(case)
+        first = case.package_version(names[0]) if names else None
+        same = _versions.minor(first) == _versions.minor(version)
+        return first is not None and same and all(name in case.packages for name in names)
     proven = components(case) == "runtime" or _folder(case, version)
     return proven and all(name in case.packages for name in _packages(case, version))
 
@@ -119,6 +134,8 @@ def _proofs(case: Case, missing: list[str]) -> t.Iterator[dict[str, t.Any]]:
 
 def _toolkit(case: Case, version: str, missing: list[str]) -> Section:
     """The toolkit as it is, or where it will be."""
+    if case.wants_own_cuda and version in versions(case):
+        return {"path": OWN_PLACE}
     there = None if version in missing else _cuda_runfiles.installed(case, version)
     return there or {"path": _cuda_runfiles.folder(version)}
 
@@ -193,7 +210,8 @@ def unlisted(case: Case) -> set[str]:
 
 def wants_packages(case: Case) -> bool:
     """Whether packages of NVIDIA's repository are wished for."""
-    return case.cuda_wish.get("state") != "absent" and bool(versions(case) or _libraries(case))
+    from_there = versions(case) and not case.wants_own_cuda
+    return case.cuda_wish.get("state") != "absent" and bool(from_there or _libraries(case))
 
 
 def needs_the_repository(case: Case, planned: dict[str, t.Any]) -> bool:
@@ -222,7 +240,8 @@ def _absent(case: Case) -> dict[str, t.Any]:
     """The toolkits and libraries that are wished for go, and nothing else."""
     listed = {*versions(case), *_cuda_runfiles.versions(case)}
     value = _empty()
-    value["remove"] = sorted({*_gone(case, listed), *_with_the_toolkits(case, listed)})
+    own = set(own_packages(case)) if text(case.cuda_wish, "source") == DISTRO else set()
+    value["remove"] = sorted({*_gone(case, listed), *_with_the_toolkits(case, listed), *(own & case.packages.keys())})
     value["folders"] = [
         _cuda_runfiles.folder(version) for version in _cuda_runfiles.versions(case) if _ours(case, version)
     ]

@@ -12,7 +12,9 @@ import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     COMPONENTS_FILE,
+    CUDA_RECORD,
     DISTRO,
+    PIN_FILE,
     Case,
     Section,
     part,
@@ -38,7 +40,8 @@ class Place(t.NamedTuple):
 
 def components(case: Case) -> dict[str, t.Any]:
     """`needed` components, and the entries (`missing`) that are to be added: null where that cannot be told."""
-    if case.source != DISTRO or not case.wants_driver or not case.line:
+    with_driver = case.source == DISTRO and case.wants_driver
+    if not (with_driver or case.wants_own_cuda) or not case.line:
         return {"needed": [], "missing": []}
     needed = case.data.components(case.line)
     places = own_places(case)
@@ -46,6 +49,13 @@ def components(case: Case) -> dict[str, t.Any]:
     if not known and not _has_all(case, needed):
         return {"needed": needed, "missing": None}
     return {"needed": needed, "missing": _entries(places, needed)}
+
+
+def needed(case: Case) -> bool:
+    """Whether a driver or a toolkit stays that came from what was added."""
+    ours = PIN_FILE in case.files and text(case.driver, "installed_by") == DISTRO
+    with_driver = ours and case.wish.get("state") != "absent"
+    return with_driver or (CUDA_RECORD in case.files and case.cuda_wish.get("state") != "absent")
 
 
 def codename(case: Case) -> str | None:

@@ -26,6 +26,7 @@ PINNING = "nvidia-driver-pinning-"
 WITH_MODULES = re.compile(r"(nvidia-.*dkms|kmod-nvidia|linux-modules-nvidia)")
 # What the data calls the kinds of switches, and what reaches GPUs of other hosts through them.
 KINDS = ("nvswitch", "nvlink5", "imex")
+NOBODY: dict[str, t.Any] = {"version": None, "pin": None, "packages": []}
 NOTHING: dict[str, t.Any] = {
     "source": None,
     "version": None,
@@ -40,6 +41,7 @@ NOTHING: dict[str, t.Any] = {
     "goes": False,
     "parts": [],
     "obsolete": [],
+    "before": NOBODY,
     "parameters": {},
     "disruption": "none",
     "disruption_reason": None,
@@ -177,6 +179,7 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         pin=wanted.pin,
         parts=parts(case),
         obsolete=_obsolete(case, wanted),
+        before=_before(case, action),
         parameters=_effect.parameters(case),
         disruption=disruption,
         disruption_reason=why,
@@ -246,6 +249,15 @@ def _obsolete(case: Case, wanted: Target) -> list[str]:
 def _pins_the_same(wanted: Target, pinned: str) -> bool:
     """A branch, or a version of one, in the name of a package that pins it."""
     return wanted.is_met_by(pinned) if "." in pinned else pinned == str(wanted.branch)
+
+
+def _before(case: Case, action: str) -> dict[str, t.Any]:
+    """The whole driver that another one takes the place of: what is to come back where that one breaks off half-way."""
+    version = text(case.driver, "on_disk")
+    if action not in ("change", "install") or version is None or text(case.driver, "userland") != version:
+        return NOBODY
+    specs = [f"{name}={case.packages[name]['version']}" for name in parts(case)]
+    return {"version": version, "pin": f"{version}-*", "packages": specs}
 
 
 def _agreement(case: Case) -> tuple[str, str]:

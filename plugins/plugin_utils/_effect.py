@@ -38,13 +38,13 @@ def users(case: Case) -> list[str] | None:
 
 def _in_the_kernel(modules: Section, held: bool) -> t.Iterator[str]:
     """What keeps a module there that is no process. Services that are stopped first count in some modules."""
-    for name in modules:
+    for name in (name for name in modules if name in MODULES):
         module = part(modules, name)
         above = texts(module, "used_by")
         yield from (f"the kernel module {other}" for other in above if other not in MODULES)
         count = module.get("refcount")
         hidden = isinstance(count, int) and count > len(above)
-        if name in MODULES and hidden and (name == WITHOUT_HOLDERS or not held):
+        if hidden and (name == WITHOUT_HOLDERS or not held):
             yield f"somebody in the kernel (module {name})"
 
 

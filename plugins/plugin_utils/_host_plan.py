@@ -8,7 +8,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _effect, _kernels, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Case, Section, flag, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    Case,
+    Section,
+    flag,
+    part,
+    text,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._driver_plan import Target, missing
 
 # Actions of the driver's that bring packages.
@@ -19,6 +26,9 @@ SWITCH_WORDS = {
     "nvswitch": "this host has NVSwitches",
     "nvlink-bridge": "this host reaches the switches of NVLink 5 through a bridge",
 }
+
+# Kernel modules through which a fabric manager reaches switches that are no PCI devices of the host's.
+REACHED_THROUGH = {"nvswitch": [], "nvlink-bridge": ["mlx5_core", "ib_umad"]}
 
 
 def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.Any]:
@@ -52,17 +62,27 @@ def _is_ready(case: Case, wanted: Target | None) -> bool:
 
 
 def _unbuilt(case: Case, wanted: Target, tools: list[str]) -> list[str]:
-    """The kernel that boots next, where DKMS has passed it over.
+    """Kernels that DKMS has passed over, though the driver and what builds it are there."""
+    if missing(case, wanted) or not all(name in case.packages for name in tools):
+        return []
+    found = [_unbuilt_now(case), _unbuilt_next(case, wanted)]
+    return [release for release in found if release]
 
-    It does where that kernel came after the driver, and where one that is newer runs but is none of the host's own.
-    """
+
+def _unbuilt_now(case: Case) -> str | None:
+    """The kernel that runs, where a build for it has failed while it came: that fails no transaction."""
+    release = _kernels.running(case)
+    known = part(case.facts, "sources", "modinfo").get("ok") is True and text(case.driver, "on_disk") is None
+    return release if known and release != _kernels.left_out(case) else None
+
+
+def _unbuilt_next(case: Case, wanted: Target) -> str | None:
+    """The kernel that boots next. It came after the driver, or a newer one runs that is none of the host's own."""
     release = _kernels.following(case)
-    if release in (None, _kernels.running(case)):
-        return []
-    if missing(case, wanted) or not (_kernels.left_out(case) or wanted.is_met_by(text(case.driver, "on_disk"))):
-        return []
-    can = all(name in case.packages for name in tools)
-    return [str(release)] if can and _kernels.module(case, str(release)) is None else []
+    if release in (None, _kernels.running(case)) or _kernels.module(case, str(release)) is not None:
+        return None
+    there = _kernels.left_out(case) or _unbuilt_now(case) or wanted.is_met_by(text(case.driver, "on_disk"))
+    return release if there else None
 
 
 def _kernel_words(case: Case, releases: list[str]) -> str:
@@ -95,28 +115,58 @@ def _switches(case: Case) -> list[str]:
     return [kind for kind in SWITCHES if any(device.get("kind") == kind for device in case.devices)]
 
 
+def wants_imex(case: Case) -> bool:
+    """Whether this host shares memory of its GPUs with others over NVLink, as machines with GB200 do."""
+    return case.wants_driver and flag(case.wish, "imex") is True
+
+
 def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, t.Any]:
-    """A fabric manager works with no other version of the driver than its own."""
-    kinds = _switches(case)
-    nothing = {"action": "none", "packages": [], "missing": []}
-    if not kinds:
-        return {"needed": False, "kind": None, **nothing, "why": "no NVSwitch and no NVLink bridge was found"}
-    value: dict[str, t.Any] = {"needed": True, "kind": kinds[-1], **nothing, "why": SWITCH_WORDS[kinds[-1]]}
+    """A fabric manager works with no other version of the driver than its own, and IMEX neither."""
+    value = _switched(case)
+    purposes = [*([SWITCHES[value["kind"]]] if value["kind"] else []), *(["imex"] if wants_imex(case) else [])]
     branch = wanted.branch if wanted else _versions.branch_of(version or "")
-    if branch is None or not case.wants_driver:
+    if branch is None or not case.wants_driver or case.source == DISTRO:
         return value
     pin = _pin(wanted, version, case)
+    found = [item for purpose in purposes for item in case.data.fabric_packages(case.manager, branch, purpose)]
     value["packages"] = [
         {
             "name": package.name,
             "version_pin": pin if package.pinned else None,
             "spec": f"{package.name}={pin}" if package.pinned else package.name,
         }
-        for package in case.data.fabric_packages(case.manager, branch, SWITCHES[kinds[-1]])
+        for package in found
     ]
     if wanted and not wanted.kept:
+        loaded = part(case.driver, "modules")
+        value["modules"] = REACHED_THROUGH.get(value["kind"], [])
+        value["load"] = [name for name in value["modules"] if name not in loaded]
         value["missing"] = [package["name"] for package in value["packages"] if not _has(case, wanted, package)]
-    return {**value, "action": "install" if value["missing"] else "none"}
+        value["obsolete"] = _of_other_branches(case, wanted.branch)
+    return {**value, "action": "install" if value["missing"] or value["obsolete"] else "none"}
+
+
+def _of_other_branches(case: Case, branch: int) -> list[str]:
+    """Packages of ours whose names say another branch: they work with no driver of this one."""
+    names = {number: _names_of_fabric(case, number) for number in case.data.branches()}
+    others = set().union(*names.values()) - names.get(branch, set())
+    return sorted(others & case.packages.keys() & case.brought.keys())
+
+
+def _names_of_fabric(case: Case, branch: int) -> set[str]:
+    purposes = (*SWITCHES.values(), "imex")
+    found = (case.data.fabric_packages(case.manager, branch, purpose) for purpose in purposes)
+    return {package.name for packages in found for package in packages if package.pinned}
+
+
+def _switched(case: Case) -> dict[str, t.Any]:
+    """What a host has of switches, and nothing that is to be done about it yet."""
+    kinds = _switches(case)
+    names = ("packages", "missing", "obsolete", "modules", "load")
+    nothing: dict[str, t.Any] = {"action": "none", **{name: [] for name in names}}
+    if not kinds:
+        return {"needed": False, "kind": None, **nothing, "why": "no NVSwitch and no NVLink bridge was found"}
+    return {"needed": True, "kind": kinds[-1], **nothing, "why": SWITCH_WORDS[kinds[-1]]}
 
 
 def _has(case: Case, wanted: Target, package: Section) -> bool:

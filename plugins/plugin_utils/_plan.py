@@ -38,7 +38,7 @@ def plan(facts: Section, wishes: Section, compatibility: Section | None = None) 
         "fabric": planned.fabric,
         "kernel": planned.kernel,
         "services": planned.services,
-        "repository": {"needed": _repository_needed(case, planned)},
+        "repository": {"needed": _repository_needed(case, planned), "components_needed": _distribution.needed(case)},
         "components": planned.components,
     }
     value["summary"] = _summary(value)
@@ -125,8 +125,10 @@ def _host_sentences(value: Section) -> list[str]:
     builds = kernel["build"]
     return [
         *([f"Install what modules are built with: {', '.join(kernel['missing'])}."] if kernel["missing"] else []),
-        *([f"Build the modules for kernel {', '.join(builds)}, which boots next."] if builds else []),
-        *([f"Install what the switches need: {', '.join(fabric['missing'])}."] if fabric["missing"] else []),
+        *([f"Build the modules for kernel {' and '.join(builds)}."] if builds else []),
+        *([f"Install beside the driver, in its version: {', '.join(fabric['missing'])}."] if fabric["missing"] else []),
+        *([f"Remove what is of another branch: {', '.join(fabric['obsolete'])}."] if fabric["obsolete"] else []),
+        *([f"Load now and at each boot: {', '.join(fabric['load'])}."] if fabric["load"] else []),
         *([f"Start now and at each boot: {', '.join(services['start'])}."] if services["start"] else []),
     ]
 

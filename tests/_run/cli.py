@@ -19,10 +19,11 @@ from _run.steps import Steps
 
 USAGE = """usage: tests/run COMMAND
   demo, demo-down               the main job on simulated hosts
-  test                          every check
+  test, test-slow               every check; the scenarios that take too long for it
   lint, units, sanity           the checks without a cluster
   integration, molecule [NAME]  the checks with one
   bench, bench-facts            what a run costs; what reading the facts costs a host
+  bench-driver                  what driver and CUDA cost, a first install beside apt-get
   clean                         take everything down, empty the cache"""
 
 
@@ -84,7 +85,7 @@ def _clean(_more: list[str]) -> int:
     return 0
 
 
-OVER_THE_RIG = ("demo", "test", "integration", "molecule", "bench", "bench-facts")
+OVER_THE_RIG = ("demo", "test", "test-slow", "integration", "molecule", "bench", "bench-facts", "bench-driver")
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": lambda _more: demo.demo(),
     "demo-down": _down,
@@ -94,6 +95,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
         [cluster.scenarios_beside],
         last=cluster.take_down,
     ),
+    "test-slow": _steps([cluster.slow]),
     "lint": _steps([checks.lint]),
     "units": _steps([checks.units]),
     "sanity": _steps([checks.sanity]),
@@ -101,5 +103,6 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "molecule": _molecule,
     "bench": lambda _more: cluster.bench(),
     "bench-facts": lambda _more: cluster.bench_facts(),
+    "bench-driver": cluster.bench_driver,
     "clean": _clean,
 }

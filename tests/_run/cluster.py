@@ -23,10 +23,16 @@ AS_INSTALLED = f"{HERE}/test_install.py"  # asks neither hosts nor a cluster
 # one after the other on the same hosts
 THE_WHOLE_WAY = tuple(f"{HERE}/test_{name}.py" for name in ("site", "nvidia_facts", "remove"))
 # get along with what else is in the cluster
-BESIDE = tuple(f"{HERE}/test_{name}.py" for name in ("gpu_node_label", "refusals", "nvidia_facts_bare", "preflight"))
+BESIDE = tuple(
+    f"{HERE}/test_{name}.py"
+    for name in ("gpu_node_label", "refusals", "nvidia_facts_bare", "preflight", "driver_failures")
+)
 
 # Scenarios that bring things into the cluster which are no host's own. The others run beside them, on other hosts.
 CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
+
+# Scenarios that load gigabytes or build for long: only `make test-slow` runs them, and who names one.
+SLOW = re.compile(r"^slow: true$", re.M)
 
 _up = threading.Event()
 # All but Ansible's own remark on its first visit to a host, where it makes its folder for temporary files.
@@ -43,7 +49,7 @@ def everything(steps: Steps) -> None:
         _up.set()  # also when that failed: who waits for it finds out by itself
     _pytest(steps, "the whole way", *THE_WHOLE_WAY)
     for name in _scenarios():
-        if _cluster_wide(name):
+        if _cluster_wide(name) and not _is_slow(name):
             _molecule(steps, name)
 
 
@@ -51,7 +57,7 @@ def scenarios_beside(steps: Steps) -> None:
     """The scenarios that leave the cluster alone, beside `everything`."""
     _up.wait()
     for name in _scenarios():
-        if not _cluster_wide(name):
+        if not _cluster_wide(name) and not _is_slow(name):
             _molecule(steps, name, KUBEGPU_MOLECULE_FLEET="molecule-beside")
 
 
@@ -91,12 +97,21 @@ def molecule(steps: Steps, names: list[str]) -> None:
         steps.step("take the rig down", lambda: rigs.rig("down"))
 
 
+def slow(steps: Steps) -> None:
+    """The scenarios that `make test` leaves out."""
+    molecule(steps, [name for name in _scenarios() if _is_slow(name)])
+
+
 def _scenarios() -> list[str]:
     return sorted(path.parent.name for path in SCENARIOS.glob("*/molecule.yml"))
 
 
 def _cluster_wide(name: str) -> bool:
     return CLUSTER_WIDE.search((SCENARIOS / name / "vars.yml").read_text()) is not None
+
+
+def _is_slow(name: str) -> bool:
+    return SLOW.search((SCENARIOS / name / "vars.yml").read_text()) is not None
 
 
 def _molecule(steps: Steps, name: str, **env: str) -> None:
@@ -135,5 +150,16 @@ def bench_facts() -> int:
             if status != 0:
                 return status
         return 0
+    finally:
+        rigs.rig("down")
+
+
+def bench_driver(more: list[str]) -> int:
+    """What the roles nvidia_driver and cuda cost a converged host, and a first install beside apt-get."""
+    tools = venvs.ensure("test")
+    argv = [str(tools / "python"), "tests/bench/driver.py", *more]
+    try:
+        rigs.rig("up")
+        return subprocess.run(argv, cwd=CHECKOUT, env=rigs.environment(tools), stdin=subprocess.DEVNULL).returncode
     finally:
         rigs.rig("down")

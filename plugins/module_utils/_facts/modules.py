@@ -20,8 +20,9 @@ PARAMETERS = "/proc/driver/nvidia/params"
 # Guide, chapter "Device Nodes and Capabilities".
 INSTANCES = "/proc/driver/nvidia/capabilities/gpu*/mig/gi*"
 INSTANCE = re.compile(r"/gpu([0-9]{1,4})/mig/gi[0-9]+$", re.ASCII)
-# NVIDIA's, the kernel's own drivers for the same cards, and GDRCopy's, which keeps NVIDIA's in use.
-NAMES = re.compile(r"^(nvidia([_-].*)?|nouveau|nova([_-].*)?|gdrdrv)$")
+# NVIDIA's, the kernel's own drivers for the same cards, GDRCopy's, which keeps NVIDIA's in use, and those through which
+# a fabric manager reaches the switches of NVLink 5.
+NAMES = re.compile(r"^(nvidia([_-].*)?|nouveau|nova([_-].*)?|gdrdrv|mlx5_core|ib_umad)$")
 COUNT = re.compile(r"^-?[0-9]{1,9}$", re.ASCII)
 # "EnableMSI: 1", "RegistryDwords: """
 PARAMETER = re.compile(r"^([A-Za-z][A-Za-z0-9_]*): ?(.*)$", re.ASCII)

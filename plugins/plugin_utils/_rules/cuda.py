@@ -11,7 +11,17 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
     _cuda_runfiles,
     _versions,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import Card, Case, Section, flag, part, rows, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    REPO,
+    Card,
+    Case,
+    Section,
+    flag,
+    part,
+    rows,
+    text,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import (
     Findings,
     Planned,
@@ -37,7 +47,12 @@ def default_toolkit(case: Case, planned: Planned) -> Findings:
     default = text(case.cuda_wish, "default")
     if default is None or case.cuda_wish.get("state") == "absent":
         return
-    if default not in [*case.toolkits, *_cuda_plan.there(case)]:
+    if case.wants_own_cuda and default in _cuda_plan.versions(case):
+        reason = (
+            f"CUDA {default} comes from the distribution, which has it in no folder that /usr/local/cuda could lead to"
+        )
+        yield refuse("default-toolkit", "no folder of its own", default, 'set cuda_default to ""', reason)
+    elif default not in [*case.toolkits, *_cuda_plan.there(case)]:
         reason = f"CUDA {default} cannot be the default toolkit, since it is neither installed nor asked for"
         yield refuse("default-toolkit", "no such toolkit", default, f"add {default} to cuda_versions", reason)
 
@@ -49,6 +64,43 @@ def components(case: Case, planned: Planned) -> Findings:
         words = ", ".join(_cuda_plan.COMPONENTS)
         reason = f"cuda_components is {wished}, which is none of {words}"
         yield refuse("bad-cuda-components", wished, words, f"set cuda_components to one of {words}", reason)
+
+
+def distribution(case: Case, planned: Planned) -> Findings:
+    """A distribution has one toolkit, as it is."""
+    source = text(case.cuda_wish, "source") or REPO
+    if source not in (REPO, DISTRO):
+        words = f"{REPO}, {DISTRO}"
+        reason = f"There is no source of CUDA toolkits called {source}"
+        yield refuse("unknown-cuda-source", source, words, f"set cuda_source to one of {words}", reason)
+    if not case.wants_own_cuda or not case.line:
+        return
+    name, own = text(case.platform, "name") or "This distribution", case.data.distro_cuda(case.line)
+    other = [version for version in _cuda_plan.versions(case) if version != own]
+    if other:
+        ways = [f'set cuda_versions to ["{own}"]'] if own else []
+        way_out = ", or ".join([*ways, "take the toolkits from NVIDIA's repository with cuda_source: repo"])
+        reason = f"{name} has {f'CUDA {own}' if own else 'no CUDA that is known'} itself, not {', '.join(other)}"
+        yield refuse("distribution-cuda", own or "none", ", ".join(other), way_out, reason)
+    elif not _cuda_plan.own_packages(case):
+        wished = _cuda_plan.components(case)
+        reason = f"{name} has no packages that are cuda_components: {wished}"
+        way_out = "set cuda_components to compiler, toolkit or full"
+        yield refuse("distribution-cuda-components", "compiler, toolkit, full", wished, way_out, reason)
+    if _cuda_plan.wanted_libraries(case):
+        found = " and ".join(_cuda_plan.wanted_libraries(case))
+        way_out = "do without (cuda_cudnn, cuda_nccl), or take the toolkits from there too with cuda_source: repo"
+        reason = f"{found} would come from NVIDIA's repository, and the toolkit from the distribution"
+        yield refuse("library-of-another-source", found, "libraries of one source with the toolkit", way_out, reason)
+
+
+def library_of_the_driver(case: Case, planned: Planned) -> Findings:
+    """Debian's toolkit needs libcuda.so.1. Where a driver is there or comes first, that is the driver's."""
+    if case.wants_own_cuda and planned.cuda["missing"] and not case.wants_driver and not case.installed:
+        yield (
+            "The distribution's CUDA toolkit brings libraries of the distribution's driver (libcuda1), though no kernel"
+            " modules: install a driver first where one of another source is to come."
+        )
 
 
 def libraries(case: Case, planned: Planned) -> Findings:
@@ -250,6 +302,8 @@ RULES: tuple[Rule, ...] = (
     bad_version,
     default_toolkit,
     components,
+    distribution,
+    library_of_the_driver,
     libraries,
     runfiles,
     unlisted,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _host_plan, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
     REPO,
@@ -87,7 +87,7 @@ def _changed_packages(case: Case, planned: Planned) -> list[str]:
         names += driver["parts"]
     if driver["action"] == "install":
         names += [package["name"] for package in driver["packages"]]
-    names += [*planned.fabric["missing"], *driver["obsolete"]]
+    names += [*planned.fabric["missing"], *planned.fabric["obsolete"], *driver["obsolete"]]
     if toolkit["action"] in ("change", "absent"):
         names += [line["name"] if isinstance(line, dict) else line for line in toolkit["packages"]]
     return sorted({name for name in names if name in case.packages})
@@ -114,7 +114,8 @@ def removal_while_in_use(case: Case, planned: Planned) -> Findings:
 def switches_in_use(case: Case, planned: Planned) -> Findings:
     """Another fabric manager ends the one that runs, and the memory that jobs share over the switches with it."""
     manager = part(case.driver, "fabric_manager")
-    replaced = planned.driver["action"] == "change" and planned.fabric["missing"] and flag(manager, "present")
+    anew = planned.driver["action"] == "change" and planned.fabric["needed"] and planned.fabric["missing"]
+    replaced = anew and flag(manager, "present")
     using = _effect.users(case) if replaced and text(case.driver, "loaded") else None
     if using and not case.allows_reboot:
         found = f"in use by {_effect.some(using)}"
@@ -127,7 +128,7 @@ def daemons_of_the_driver(case: Case, planned: Planned) -> Findings:
     """Fabric manager and IMEX work with no other driver than that of their own version."""
     for key, name in (("fabric_manager", "fabric manager"), ("imex", "IMEX daemon")):
         daemon = part(case.driver, key)
-        if key == "fabric_manager" and planned.fabric["missing"]:
+        if planned.fabric["missing"] and (key == "fabric_manager" or _host_plan.wants_imex(case)):
             continue
         version = text(daemon, "version")
         if flag(daemon, "present") is not True or version is None or planned.version is None:

@@ -7,8 +7,16 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_plan, _distribution
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PREINSTALLED, REPO, Case, part, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_plan, _distribution, _host_plan
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    PREINSTALLED,
+    REPO,
+    Case,
+    flag,
+    part,
+    text,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
 DRIVER_SOURCES = (REPO, DISTRO, PREINSTALLED)
@@ -83,6 +91,32 @@ def _wishes_packages(case: Case, planned: Planned) -> bool:
     return (case.wants_driver and not kept and case.source == REPO) or _cuda_plan.wants_packages(case)
 
 
+def repository_architecture(case: Case, planned: Planned) -> Findings:
+    """Of some distributions NVIDIA has packages for fewer machines than the distribution has itself."""
+    architecture = text(case.platform, "architecture")
+    if architecture is None or not case.line or architecture not in case.line["architectures"]:
+        return
+    if not _wishes_packages(case, planned):
+        return
+    there, source = case.data.repository_architectures(case.line)
+    if architecture not in there:
+        name = text(case.platform, "name") or "this distribution"
+        way_out = "take the driver from the distribution with nvidia_driver_source: distro, and CUDA from runfiles"
+        reason = f"NVIDIA's repository for {name} has no packages for {architecture}"
+        yield refuse("repository-architecture", ", ".join(there), architecture, way_out, reason, source)
+
+
+def imex_of_the_branch(case: Case, planned: Planned) -> Findings:
+    target = planned.target
+    if target is None or target.kept or case.source != REPO or not _host_plan.wants_imex(case):
+        return
+    if not case.data.fabric_packages(case.manager, target.branch, "imex"):
+        known = [branch for branch in case.data.branches() if case.data.fabric_packages(case.manager, branch, "imex")]
+        way_out = f"set nvidia_driver_branch to {min(known)} or newer, or do without (nvidia_driver_imex: false)"
+        reason = f"Branch {target.branch} has no IMEX service"
+        yield refuse("imex-without-packages", f"branch {target.branch}", "packages of IMEX", way_out, reason)
+
+
 def unknown_source(case: Case, planned: Planned) -> Findings:
     if case.wants_driver and case.source not in DRIVER_SOURCES:
         words = ", ".join(DRIVER_SOURCES)
@@ -115,7 +149,7 @@ def components(case: Case, planned: Planned) -> Findings:
     found = "; ".join(obstacles) or "no package source of the host is known to be its distribution's"
     way_out = f"enable {needed} yourself in the host's package sources"
     way_out += "" if obstacles else ", or let apt read its lists (apt-get update), which say whose they are"
-    reason = f"The driver is in the components {needed}, and they cannot be enabled: {found}"
+    reason = f"The packages are in the components {needed}, and they cannot be enabled: {found}"
     yield refuse("distribution-components", found, needed, way_out, reason)
 
 
@@ -130,12 +164,37 @@ def kernel_without_modules(case: Case, planned: Planned) -> Findings:
     yield refuse("foreign-kernel", running, "a kernel of the distribution", way_out, reason)
 
 
+def fabric_of_the_distribution(case: Case, planned: Planned) -> Findings:
+    """Without a fabric manager of its very version CUDA does not start beside switches, and the data names none."""
+    target = planned.target
+    if target is None or target.kept or case.source != DISTRO:
+        return
+    if _host_plan.wants_imex(case):
+        way_out = "take the driver from NVIDIA's repository (nvidia_driver_source: repo), or do without IMEX"
+        reason = "No distribution's own IMEX service is known"
+        yield refuse("imex-without-packages", "none", "packages of IMEX", way_out, reason)
+    if not planned.fabric["needed"]:
+        return
+    if flag(part(case.driver, "fabric_manager"), "present") is True:
+        return
+    name = text(case.platform, "name") or "This distribution"
+    reason = (
+        f"CUDA does not start here without a fabric manager of the driver's version, for {planned.fabric['why']},"
+        f" and none of {name}'s own is known"
+    )
+    way_out = "take the driver from NVIDIA's repository with nvidia_driver_source: repo"
+    yield refuse("distribution-fabric", planned.fabric["why"], "a fabric manager", way_out, reason)
+
+
 RULES: tuple[Rule, ...] = (
     mirror_without_tls,
     mirror_with_credentials,
     foreign_source,
+    repository_architecture,
     unknown_source,
     branch_of_the_distribution,
     components,
     kernel_without_modules,
+    fabric_of_the_distribution,
+    imex_of_the_branch,
 )

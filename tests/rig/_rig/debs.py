@@ -107,7 +107,7 @@ def _filler(kind: str) -> Filler:
     fillers: dict[str, Filler] = {
         "nvml": _nvml, "cuda": _cuda, "smi": _smi, "kernel-support": _kernel_support,
         "pinning": _pinning, "persistenced": _persistenced, "fabricmanager": _fabricmanager,
-        "headers": _headers, "ctk": _ctk, "runtime-hook": _runtime_hook,
+        "imex": _imex, "headers": _headers, "dkms": _dkms, "ctk": _ctk, "runtime-hook": _runtime_hook,
     }  # fmt: skip
     return fillers[kind]
 
@@ -147,6 +147,7 @@ def _modules(tree: Tree, package: Package, licence: str) -> None:
     tree.copy("lib/modprobe.d/nvidia-simulated.conf", FILES / "simulated-module.conf")
     tree.text("usr/lib/modules-load.d/nvidia.conf", "nvidia\n")
     folder = '"/usr/lib/modules/$(uname -r)/updates/dkms"'
+    tree.script("postinst", '[ "$1" = configure ] || exit 0')  # as with DKMS, a given-up upgrade builds nothing
     tree.script(
         "postinst", *_failing_build(package.upstream), f"install -D -m 644 -t {folder} /{source}/*.ko", "depmod"
     )
@@ -159,7 +160,8 @@ def _failing_build(version: str) -> list[str]:
     """A test that wants DKMS to fail leaves a file; the log stays where DKMS leaves that of a build that failed."""
     log = f"/var/lib/dkms/nvidia/{version}/build/make.log"
     told = f"mkdir -p {Path(log).parent}; echo 'rig: this build was told to fail' >{log}; exit 10"
-    return [f"if [ -e /run/rig-dkms-fails ]; then {told}; fi", f"rm -rf {Path(log).parents[2]}"]
+    asked = " || ".join(f"[ -e {path} ]" for path in ("/run/rig-dkms-fails", f"/run/rig-dkms-fails-{version}"))
+    return [f"if {asked}; then {told}; fi", f"rm -rf {Path(log).parents[2]}"]
 
 
 def _module(path: Path, name: str, needs: str, version: str, licence: str) -> None:
@@ -192,6 +194,10 @@ def _fabricmanager(tree: Tree, package: Package, sources: Sources) -> None:
     _service(tree, package, "nv-fabricmanager", "nvidia-fabricmanager.service")
 
 
+def _imex(tree: Tree, package: Package, sources: Sources) -> None:
+    _service(tree, package, "nvidia-imex", "nvidia-imex.service")
+
+
 def _service(tree: Tree, package: Package, program: str, unit: str) -> None:
     """As NVIDIA packs its fabric manager: installing it starts nothing, removing it stops what runs."""
     tree.text(f"usr/bin/{program}", (FILES / program).read_text().replace("@version@", package.upstream), 0o755)
@@ -206,6 +212,10 @@ def _headers(tree: Tree, package: Package, sources: Sources) -> None:
     kernel = package.name.removeprefix("linux-headers-")
     tree.text(f"usr/src/linux-headers-{kernel}/Makefile", f"# {STUB.format(package.name)}")
     tree.link(f"usr/lib/modules/{kernel}/build", f"/usr/src/linux-headers-{kernel}")
+
+
+def _dkms(tree: Tree, package: Package, sources: Sources) -> None:
+    tree.copy("usr/sbin/dkms", FILES / "dkms", 0o755)
 
 
 def _cuda_home(release: str) -> str:

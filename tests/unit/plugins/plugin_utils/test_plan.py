@@ -327,7 +327,9 @@ def installed_by(planned: dict[str, t.Any], facts: Facts) -> Facts:
     changed = driver["action"] in ("install", "change")
     after = with_driver(version, driver["flavour"], pci=facts["pci"]) if changed else copy.deepcopy(facts)
     fabric = {name: {"version": f"{version}-1"} for name in planned["fabric"]["missing"]}
-    return {**after, "packages": {**after["packages"], **fabric}}
+    loaded = {name: {"refcount": 0, "used_by": []} for name in planned["fabric"]["load"]}
+    modules = {"modules": {**(after["driver"].get("modules") or {}), **loaded}} if loaded else {}
+    return {**after, "packages": {**after["packages"], **fabric}, "driver": {**after["driver"], **modules}}
 
 
 @st.composite
@@ -512,3 +514,26 @@ def test_what_the_filter_cannot_understand_is_one_sentence(
 def test_rules_are_asked_once_each() -> None:
     assert len(set(_rules.RULES)) == len(_rules.RULES) > 30
     assert _plan.today({}) is None
+
+
+NOBODY: dict[str, t.Any] = {"version": None, "pin": None, "packages": []}
+WHOLE = with_driver("570.211.01")
+BEFORE: dict[str, tuple[Facts, Wishes, str | None]] = {
+    # name: (facts, wishes, the driver that is to come back where the wanted one breaks off half-way)
+    "nothing was there": (host(), wish(), None),
+    "another branch": (WHOLE, wish(), "570.211.01"),
+    "another version of the branch": (with_driver("580.95.05"), wish(version="580.178.04"), "580.95.05"),
+    "nothing is to come": (with_driver("580.95.05"), wish(), None),
+    "what was there goes": (WHOLE, ABSENT, None),
+    "what was there is kept": (WHOLE, wish("keep"), None),
+    "what was there was not whole": (with_driver("570.211.01", driver={"userland": "570.195.03"}), wish(), None),
+    "what was there had no module": (with_driver("570.211.01", driver={"on_disk": None}), wish(), None),
+}
+
+
+@pytest.mark.parametrize("facts, wishes, version", BEFORE.values(), ids=BEFORE.keys())
+def test_what_comes_back_where_a_change_breaks_off(facts: Facts, wishes: Wishes, version: str | None) -> None:
+    before = plan(facts, wishes)["driver"]["before"]
+    assert (before if version is None else before["version"]) == (NOBODY if version is None else version)
+    names = [name for name in facts["packages"] if name != "containerd"]
+    assert before["packages"] == ([f"{name}={version}-1" for name in sorted(names)] if version else [])

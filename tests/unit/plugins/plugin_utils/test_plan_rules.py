@@ -22,6 +22,7 @@ from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_host
     V100,
     Facts,
     Wishes,
+    brought,
     from_distribution,
     host,
     rules,
@@ -110,7 +111,18 @@ REFUSED: dict[str, tuple[Facts, Wishes, list[str], str]] = {
         ["unsupported-platform"],
         "ppc64le is not supported",
     ),
-    "arm64": (host(platform={"architecture": "aarch64"}), wish(), ["unsupported-platform"], "on aarch64"),
+    "a machine that nobody serves": (
+        host(platform={"architecture": "riscv64"}),
+        wish(),
+        ["unsupported-platform"],
+        "on riscv64",
+    ),
+    "arm64, of which NVIDIA's repository for Debian knows nothing": (
+        host(platform={"architecture": "aarch64"}),
+        wish(),
+        ["repository-architecture"],
+        "has no packages for aarch64",
+    ),
     "an unknown machine": (host(platform={"architecture": None}), wish(), [], ""),
     "a point release": (host(platform={"version": "12.12"}), wish(), [], ""),
     "not root": (host(platform={"uid": 1000}), wish(), ["not-root"], "become: true"),
@@ -675,6 +687,17 @@ def built(next_boot: str | None, **other: t.Any) -> Facts:
     return {**facts, "packages": {**facts["packages"], **DKMS}}
 
 
+RUNNING, NEXT = "6.1.0-40-amd64", "6.1.0-41-amd64"
+FAILED_BUILD: Facts = {
+    **with_driver(
+        "580.178.04",
+        platform=TWO_KERNELS,
+        driver={"loaded": None, "on_disk": None, "next_boot": {"kernel": NEXT, "version": None}},
+        packages={**with_driver("580.178.04")["packages"], **DKMS},
+    ),
+    "sources": {"modinfo": {"ok": True, "reason": None}},
+}
+
 KERNEL: dict[str, tuple[Facts, Wishes, list[str], list[str], list[str], bool]] = {
     # name: (facts, wishes, headers, what is missing, kernels to build for, whether the next boot has the driver)
     "kernels that are not known": (host(), wish(), [], ["dkms"], [], False),
@@ -708,6 +731,23 @@ KERNEL: dict[str, tuple[Facts, Wishes, list[str], list[str], list[str], bool]] =
     ),
     "converged": (built("580.178.04"), wish(), [OLD, NEW], [], [], True),
     "a new kernel, of which DKMS knows nothing": (built(None), wish(), [OLD, NEW], [NEW], ["6.1.0-41-amd64"], False),
+    "a kernel that runs, for which a build has failed": (
+        FAILED_BUILD,
+        wish(),
+        [OLD, NEW],
+        [NEW],
+        [RUNNING, NEXT],
+        False,
+    ),
+    "such a kernel, of which nobody knows": (FAILED_BUILD | {"sources": {}}, wish(), [OLD, NEW], [NEW], [], False),
+    "such a kernel, without what builds": (
+        {**FAILED_BUILD, "packages": with_driver("580.178.04")["packages"]},
+        wish(),
+        [OLD, NEW],
+        [NEW, "dkms"],
+        [],
+        False,
+    ),
     "a new kernel with the old driver": (built("580.95.05"), wish(version="580.178.04"), [OLD, NEW], [], [], False),
     "a driver that stays": (built(None), wish("keep"), [], [], [], False),
 }
@@ -781,6 +821,80 @@ def test_what_the_switches_need_has_the_drivers_own_version(packages: dict[str, 
     assert (fabric["missing"], fabric["action"] == "install") == (missing, bool(missing))
 
 
+def test_what_is_named_after_another_branch_goes() -> None:
+    facts = with_driver("570.211.01", pci=[H100, NVSWITCH])
+    names = ("nvidia-fabricmanager-570", "libnvidia-nscq-570", "nvidia-imex-570")
+    facts["packages"].update({name: {"version": "570.211.01-1"} for name in names})
+    assert plan(facts, wish())["fabric"]["obsolete"] == [], "somebody else's"
+    facts["driver"]["brought"] = brought(*names, version="570.211.01")
+    assert plan(facts, wish())["fabric"]["obsolete"] == sorted(names)
+    assert plan(facts, wish("570"))["fabric"]["obsolete"] == []
+    assert plan(facts, wish("keep"))["fabric"]["obsolete"] == []
+
+
+IMEX: dict[str, tuple[Facts, Wishes, list[str], list[str]]] = {
+    # name: (facts, wishes, packages, those that are missing)
+    "not wished for": (host(), wish(), [], []),
+    "wished for": (host(), wish(imex="true"), ["nvidia-imex=580.*"], ["nvidia-imex"]),
+    "of an older branch": (host(), wish("570", imex=True), ["nvidia-imex-570=570.*"], ["nvidia-imex-570"]),
+    "beside switches": (
+        host(pci=[H100, NVSWITCH]),
+        wish(imex=True),
+        ["nvidia-fabricmanager=580.*", "libnvidia-nscq=580.*", "nvidia-imex=580.*"],
+        ["nvidia-fabricmanager", "libnvidia-nscq", "nvidia-imex"],
+    ),
+    "of a driver that stays as it is": (
+        with_driver("580.178.04"),
+        wish("keep", imex=True),
+        ["nvidia-imex=580.178.04-*"],
+        [],
+    ),
+    "with a driver that is there": (
+        with_driver("580.178.04"),
+        wish(imex=True),
+        ["nvidia-imex=580.178.04-*"],
+        ["nvidia-imex"],
+    ),
+    "no driver": (host(), wish(imex=True, state="absent"), [], []),
+}
+
+
+@pytest.mark.parametrize("facts, wishes, packages, missing", IMEX.values(), ids=IMEX.keys())
+def test_imex(facts: Facts, wishes: Wishes, packages: list[str], missing: list[str]) -> None:
+    value = plan(facts, wishes)
+    assert value["refusals"] == []
+    assert [package["spec"] for package in value["fabric"]["packages"]] == packages
+    assert value["fabric"]["missing"] == missing and "nvidia-imex.service" not in value["services"]["start"]
+
+
+def test_imex_that_there_is_not() -> None:
+    assert rules(host(), wish("535", imex=True)) == ["imex-without-packages"]
+
+
+REACHED: dict[str, tuple[Facts, Wishes, list[str], list[str]]] = {
+    # name: (facts, wishes, modules at each boot, those that are not loaded)
+    "switches on the bus": (host(pci=[H100, NVSWITCH]), wish(), [], []),
+    "a bridge": (host(pci=[H100, BRIDGE]), wish(), ["mlx5_core", "ib_umad"], ["mlx5_core", "ib_umad"]),
+    "a bridge that is in use": (
+        host(pci=[H100, BRIDGE], driver={"modules": {"mlx5_core": {"refcount": 1, "used_by": ["mlx5_ib"]}}}),
+        wish(),
+        ["mlx5_core", "ib_umad"],
+        ["ib_umad"],
+    ),
+    "a driver that stays as it is": (with_driver("580.178.04", pci=[H100, BRIDGE]), wish("keep"), [], []),
+    "no wish": (with_driver("580.178.04", pci=[H100, BRIDGE]), {}, [], []),
+}
+
+
+@pytest.mark.parametrize("facts, wishes, modules, load", REACHED.values(), ids=REACHED.keys())
+def test_what_the_switches_are_reached_through(
+    facts: Facts, wishes: Wishes, modules: list[str], load: list[str]
+) -> None:
+    value = plan(facts, wishes)
+    assert (value["fabric"]["modules"], value["fabric"]["load"]) == (modules, load)
+    assert any(sentence.startswith("Load now") for sentence in value["summary"]) is bool(load)
+
+
 USED: dict[str, tuple[Facts, str]] = {
     # name: (facts of the driver, words of the reason)
     "nobody": (IDLE, "nobody uses a GPU"),
@@ -794,6 +908,10 @@ USED: dict[str, tuple[Facts, str]] = {
     "another module": (
         {**IDLE, "modules": {**LOADED, "nvidia": {"refcount": 4, "used_by": ["gdrdrv", "nvidia_uvm"]}}},
         "in use by the kernel module gdrdrv",
+    ),
+    "another module above what is none of the driver's": (
+        {**IDLE, "modules": {**LOADED, "mlx5_core": {"refcount": 2, "used_by": ["mlx5_ib"]}}},
+        "nobody uses a GPU",
     ),
     "nobody can tell": ({"modules": LOADED, "holders": None}, "stays so until the host boots again"),
     "modules that are not known": ({"modules": None, "holders": []}, "stays so until the host boots again"),

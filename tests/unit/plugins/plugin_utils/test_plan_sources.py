@@ -12,7 +12,10 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import COMPONE
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
     B200,
+    BRIDGE,
+    GH200,
     H100,
+    NVSWITCH,
     Facts,
     from_distribution,
     host,
@@ -281,6 +284,28 @@ def test_the_newest_of_each_ubuntu_that_its_cards_allow(version: str, codename: 
     assert plan(ubuntu(version, codename), distro("newest"))["driver"]["branch"] == branch
 
 
+def on_arm64(facts: Facts, **other: t.Any) -> Facts:
+    return {**facts, "platform": {**facts["platform"], "architecture": "aarch64"}, **other}
+
+
+@pytest.mark.parametrize("version, codename", [("22.04", "jammy"), ("24.04", "noble"), ("26.04", "resolute")])
+def test_servers_with_arm64(version: str, codename: str) -> None:
+    """NVIDIA's packages have the same names there, and its own boards take open modules only."""
+    facts = on_arm64(ubuntu(version, codename), pci=[GH200])
+    assert specs(facts, wish("580")) == ["nvidia-open-580=580.*"]
+    assert plan(facts, {"cuda": {"versions": ["13.0"]}})["cuda"]["packages"] == ["cuda-toolkit-13-0"]
+    assert rules(facts, wish("580", flavour="proprietary")) == ["proprietary-modules-new-card"]
+
+
+def test_debian_on_arm64_has_its_own_driver_only() -> None:
+    facts = on_arm64(bookworm())
+    assert specs(facts, distro()) == specs(bookworm(), distro())
+    (found,) = plan(facts, wish("580"))["refusals"]
+    assert found["rule"] == "repository-architecture" and "nvidia_driver_source: distro" in found["way_out"]
+    assert rules(facts, {"cuda": {"versions": ["13.0"]}}) == ["repository-architecture"]
+    assert rules(on_arm64(installed()), wish("keep")) == []
+
+
 def installed(version: str = "535.309.01", **other: t.Any) -> Facts:
     facts = from_distribution(version)
     names = ("nvidia-kernel-dkms", "nvidia-smi", "libcuda1", "libnvidia-ml1")
@@ -371,6 +396,25 @@ def test_what_is_not_there_or_not_whole_is_refused_with_a_way_out(rule: str) -> 
 
 def test_the_version_that_is_asked_for_may_be_there() -> None:
     assert plan(with_driver("570.211.01"), preinstalled(version="570.211.01"))["refusals"] == []
+
+
+@pytest.mark.parametrize("device, words", [(NVSWITCH, "has NVSwitches"), (BRIDGE, "switches of NVLink 5")])
+@pytest.mark.parametrize("facts, branch", [(bookworm(), "535"), (ubuntu(), "580")])
+def test_no_distribution_has_what_switches_need(facts: Facts, branch: str, device: Facts, words: str) -> None:
+    value = plan(facts | {"pci": [H100, device]}, distro(branch))
+    (found,) = value["refusals"]
+    assert found["rule"] == "distribution-fabric" and words in found["sentence"]
+    assert "nvidia_driver_source: repo" in found["way_out"] and value["fabric"]["packages"] == []
+
+
+def test_no_distribution_has_imex() -> None:
+    assert rules(bookworm(), distro(imex=True)) == ["imex-without-packages"]
+
+
+def test_a_fabric_manager_that_somebody_has_brought_is_no_reason_to_refuse() -> None:
+    facts = installed(pci=[H100, NVSWITCH])
+    facts["driver"] = {**facts["driver"], "fabric_manager": {"present": True, "version": "535.309.01"}}
+    assert rules(facts, distro()) == []
 
 
 def test_a_source_that_nobody_knows() -> None:
