@@ -158,6 +158,7 @@ def _modules(tree: Tree, package: Package, licence: str) -> None:
         "postinst", *_failing_build(package.upstream), f"install -D -m 644 -t {folder} /{source}/*.ko", "depmod"
     )
     tree.script("prerm", *(f"rm -f /usr/lib/modules/*/updates/dkms/{name}.ko" for name in MODULES))
+    # There is no such folder where the build has failed.
     tree.script("prerm", f"[ ! -d {folder} ] || rmdir -p --ignore-fail-on-non-empty {folder}", "depmod")
 
 

@@ -44,6 +44,8 @@ DECISIONS = {
     "another toolkit, and CUDA": (plan(cuda="install", toolkit="change"), "change"),
     "only the default CUDA": (plan(cuda="default"), "change"),
     "CUDA to remove": (plan(cuda="absent"), "remove"),
+    "CUDA that nobody lists": (plan(cuda="remove"), "change"),
+    "only a proof": (plan(cuda="prove"), "ready"),
     "CUDA to install, the toolkit to remove": (plan(cuda="install", toolkit="absent"), "install"),
     "a driver to load again": (plan(driver="reload"), "reload"),
     "only headers": ({**plan(), "kernel": {"action": "install"}}, "install"),
