@@ -37,6 +37,8 @@ NOTHING: dict[str, t.Any] = {
     "flavour_reason": None,
     "packages": [],
     "pin": None,
+    "stream": None,
+    "lock": None,
     "remove": [],
     "goes": False,
     "parts": [],
@@ -59,18 +61,15 @@ class Target(t.NamedTuple):
     flavour_reason: str
     kept: bool
     packages: list[dict[str, t.Any]]
+    # As the package manager matches versions; None where nothing is installed.
+    pin: str | None = None
+    # The stream of dnf's modules that has the packages.
+    stream: str | None = None
 
     def is_met_by(self, version: str | None) -> bool:
         if version is None:
             return False
         return version == self.version if self.version else _versions.branch_of(version) == self.branch
-
-    @property
-    def pin(self) -> str | None:
-        """As apt matches versions; the revision of the package is its maker's."""
-        if self.kept:
-            return None
-        return f"{self.version}-*" if self.version else f"{self.branch}.*"
 
     @property
     def words(self) -> str:
@@ -92,7 +91,12 @@ def target(case: Case, chosen: _branch_choice.Chosen) -> Target | None:
         found = case.distro_packages(chosen.branch, str(flavour))
     else:
         found = case.data.driver_packages(case.manager, chosen.branch, str(flavour), text(case.platform, "version"))
-    return wanted._replace(packages=[_package(item, str(wanted.pin)) for item in found])
+    pin = case.pin(wanted.version, wanted.branch)
+    return wanted._replace(
+        packages=[_package(case, item, pin) for item in found if item.kind == "package"],
+        pin=pin,
+        stream=next((item.name for item in found if item.kind == "module"), None),
+    )
 
 
 def _lagging(case: Case, branch: int, flavour: str | None) -> str | None:
@@ -131,13 +135,13 @@ def _flavour(case: Case, branch: int) -> tuple[str, str]:
     return recommended.value, f"what NVIDIA recommends for branch {branch} ({recommended.source})"
 
 
-def _package(package: _compat.Package, pin: str) -> dict[str, t.Any]:
+def _package(case: Case, package: _compat.Package, pin: str) -> dict[str, t.Any]:
     version_pin = pin if package.pinned else None
     return {
         "name": package.name,
         "kind": package.kind,
         "version_pin": version_pin,
-        "spec": f"{package.name}={version_pin}" if version_pin else package.name,
+        "spec": case.spec(package.name, version_pin),
     }
 
 
@@ -178,12 +182,22 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         packages=wanted.packages,
         pin=wanted.pin,
         parts=parts(case),
+        stream=wanted.stream,
+        lock=_lock(case, wanted),
         obsolete=_obsolete(case, wanted),
         before=_before(case, action),
         parameters=_effect.parameters(case),
         disruption=disruption,
         disruption_reason=why,
     )
+
+
+def _lock(case: Case, wanted: Target) -> str | None:
+    """What dnf is to keep: the version that is there, once it is, or else the branch that it comes from."""
+    if wanted.kept or case.manager != "dnf":
+        return None
+    there_already = case.installed if wanted.is_met_by(case.installed) and not missing(case, wanted) else None
+    return case.pin(wanted.version or there_already, wanted.branch)
 
 
 def _value(action: str, reason: str, **other: t.Any) -> dict[str, t.Any]:
@@ -324,8 +338,8 @@ def rivals(case: Case) -> list[str]:
 
 def _absent(case: Case) -> dict[str, t.Any]:
     """What was there before this collection stays, even if it was pinned and loaded by it since."""
-    if PIN_FILE not in case.files and not case.brought:
-        return _value("none", f"this collection has not installed a driver here: there is no {PIN_FILE}")
+    if case.mark not in case.files and not case.brought:
+        return _value("none", f"this collection has not installed a driver here: there is no {case.mark}")
     gone = _ours(case)
     goes = any(WITH_MODULES.match(name) for name in gone)
     loaded = text(case.driver, "loaded")

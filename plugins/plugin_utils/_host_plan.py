@@ -42,7 +42,7 @@ def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.An
     needs = [name for name in _kernels.without_headers(case) if installs or _kernels.module(case, name) is None]
     tools = case.data.build_packages(case.manager)
     lacking = [name for release in needs for name in case.data.header_packages(case.manager, release)]
-    if installs and case.packages:
+    if installs and (case.packages or part(case.facts, "sources", "packages").get("ok") is True):
         lacking += [name for name in tools if name not in case.packages]
     build = _unbuilt(case, wanted, tools)
     return {
@@ -83,6 +83,13 @@ def _unbuilt_next(case: Case, wanted: Target) -> str | None:
         return None
     there = _kernels.left_out(case) or _unbuilt_now(case) or wanted.is_met_by(text(case.driver, "on_disk"))
     return release if there else None
+
+
+def _unbuilt_here(case: Case, wanted: Target, tools: list[str]) -> list[str]:
+    """The kernel that runs, where a build has failed. dnf's packages are installed all the same; apt says so itself."""
+    release = _kernels.running(case)
+    complete = case.manager == "dnf" and not missing(case, wanted) and all(name in case.packages for name in tools)
+    return [release] if complete and release and not wanted.is_met_by(text(case.driver, "on_disk")) else []
 
 
 def _kernel_words(case: Case, releases: list[str]) -> str:
@@ -133,7 +140,7 @@ def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, 
         {
             "name": package.name,
             "version_pin": pin if package.pinned else None,
-            "spec": f"{package.name}={pin}" if package.pinned else package.name,
+            "spec": case.spec(package.name, pin if package.pinned else None),
         }
         for package in found
     ]
@@ -181,7 +188,7 @@ def _has(case: Case, wanted: Target, package: Section) -> bool:
 def _pin(wanted: Target | None, version: str | None, case: Case) -> str:
     """The driver's own version where it is settled, or else what the driver itself is asked for by."""
     settled = wanted is None or wanted.version or wanted.is_met_by(text(case.driver, "on_disk"))
-    return f"{version}-*" if settled or wanted is None else str(wanted.pin)
+    return case.pin(version, 0) if settled or wanted is None else str(wanted.pin)
 
 
 def _once(items: t.Iterable[str]) -> list[str]:
