@@ -12,7 +12,6 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choic
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
     FLAVOURS,
-    PIN_FILE,
     Case,
     part,
     text,

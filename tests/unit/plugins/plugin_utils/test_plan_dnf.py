@@ -48,6 +48,10 @@ def installed(version: str = "580.95.05", names: t.Sequence[str] = NAMES, **driv
     found["packages"]["dkms"] = {"version": "3.2.2-1.el9", **line}
     whole = {"loaded": version, "userland": version, "on_disk": version, "flavour": "open", "on_disk_flavour": "open"}
     found["driver"] |= {**whole, "persistenced": {"present": True, "active": True, "enabled": True}, **driver}
+    found["driver"]["brought"] = {
+        name: {"version": line["version"], "whole": True} for name, line in found["packages"].items()
+    }
+    found["sources"]["modinfo"] = {"ok": True, "reason": None}
     found["files"][RECORD_FILE] = "0" * 64
     return found
 
@@ -98,11 +102,6 @@ def test_a_build_that_has_failed_is_made_again() -> None:
     assert plan(installed(), wish("580"))["kernel"]["build"] == []
 
 
-def test_an_old_module_beside_new_packages_is_built_again() -> None:
-    facts = installed("595.91.07", loaded="580.95.05", on_disk="580.95.05")
-    assert plan(facts, wish("595"))["kernel"]["build"] == [KERNEL]
-
-
 def test_a_fabric_manager_by_the_names_and_in_the_words_of_dnf() -> None:
     value = plan(enterprise(pci=[H100, NVSWITCH]), wish("580", version="580.95.05"))["fabric"]
     assert [package["spec"] for package in value["packages"]] == [
@@ -117,6 +116,7 @@ def test_removal_goes_by_what_the_role_has_written_down() -> None:
     assert value["remove"] == sorted(NAMES)
     foreign = installed()
     del foreign["files"][RECORD_FILE]
+    foreign["driver"]["brought"] = {}
     foreign["files"][PIN_FILE] = "0" * 64
     assert plan(foreign, wish("580", state="absent"))["driver"]["action"] == "none"
 
@@ -150,3 +150,7 @@ def test_cuda_beside_it() -> None:
 
 def test_the_distribution_has_no_driver_of_its_own() -> None:
     assert rules(enterprise(), wish("580", source="distro")) == ["distribution-branch"]
+
+
+def test_the_distribution_has_no_cuda_either() -> None:
+    assert rules(enterprise(), {"cuda": {"versions": ["12.4"], "source": "distro"}}) != []
