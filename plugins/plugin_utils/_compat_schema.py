@@ -113,7 +113,7 @@ FILES: dict[str, dict[str, Table]] = {
                 **BRANCHES,
                 "flavour": "open|proprietary",
                 "pinned": "flag",
-                "kind": "package|module|lock?",
+                "kind": "package|module?",
                 "releases": "texts?",
             },
         ),

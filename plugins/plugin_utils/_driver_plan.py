@@ -20,7 +20,6 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
     FLAVOURS,
     LOCAL_REPO,
-    PIN_FILE,
     RUNFILE,
     RUNFILE_FILE,
     Case,
@@ -47,6 +46,8 @@ NOTHING: dict[str, t.Any] = {
     "flavour_reason": None,
     "packages": [],
     "pin": None,
+    "stream": None,
+    "lock": None,
     "file": None,
     "remove": [],
     "goes": False,
@@ -71,18 +72,15 @@ class Target(t.NamedTuple):
     flavour_reason: str
     kept: bool
     packages: list[dict[str, t.Any]]
+    # As the package manager matches versions; None where nothing is installed.
+    pin: str | None = None
+    # The stream of dnf's modules that has the packages.
+    stream: str | None = None
 
     def is_met_by(self, version: str | None) -> bool:
         if version is None:
             return False
         return version == self.version if self.version else _versions.branch_of(version) == self.branch
-
-    @property
-    def pin(self) -> str | None:
-        """As apt matches versions; the revision of the package is its maker's."""
-        if self.kept:
-            return None
-        return f"{self.version}-*" if self.version else f"{self.branch}.*"
 
     @property
     def words(self) -> str:
@@ -107,7 +105,12 @@ def target(case: Case, chosen: _branch_choice.Chosen) -> Target | None:
     if case.source == LOCAL_REPO:
         # It has one version alone, and the role's own pin holds the host at that.
         found = [package for package in found if package.pinned]
-    return wanted._replace(packages=[_package(item, str(wanted.pin)) for item in found])
+    pin = case.pin(wanted.version, wanted.branch)
+    return wanted._replace(
+        packages=[_package(case, item, pin) for item in found if item.kind == "package"],
+        pin=pin,
+        stream=next((item.name for item in found if item.kind == "module"), None),
+    )
 
 
 def _lagging(case: Case, branch: int, flavour: str | None) -> str | None:
@@ -146,13 +149,13 @@ def _flavour(case: Case, branch: int) -> tuple[str, str]:
     return recommended.value, f"what NVIDIA recommends for branch {branch} ({recommended.source})"
 
 
-def _package(package: _compat.Package, pin: str) -> dict[str, t.Any]:
+def _package(case: Case, package: _compat.Package, pin: str) -> dict[str, t.Any]:
     version_pin = pin if package.pinned else None
     return {
         "name": package.name,
         "kind": package.kind,
         "version_pin": version_pin,
-        "spec": f"{package.name}={version_pin}" if version_pin else package.name,
+        "spec": case.spec(package.name, version_pin),
     }
 
 
@@ -195,12 +198,22 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         pin=wanted.pin if wanted.packages else None,
         file=None if wanted.kept else _driver_files.step(case, wanted.version, wanted.flavour),
         parts=parts(case),
+        stream=wanted.stream,
+        lock=_lock(case, wanted),
         obsolete=_obsolete(case, wanted),
         before=_before(case, action),
         parameters=_effect.parameters(case),
         disruption=disruption,
         disruption_reason=why,
     )
+
+
+def _lock(case: Case, wanted: Target) -> str | None:
+    """What dnf is to keep: the version that is there, once it is, or else the branch that it comes from."""
+    if wanted.kept or case.manager != "dnf":
+        return None
+    there_already = case.installed if wanted.is_met_by(case.installed) and not missing(case, wanted) else None
+    return case.pin(wanted.version or there_already, wanted.branch)
 
 
 def _value(action: str, reason: str, **other: t.Any) -> dict[str, t.Any]:
@@ -286,12 +299,14 @@ def _pins_the_same(wanted: Target, pinned: str) -> bool:
 
 
 def _before(case: Case, action: str) -> dict[str, t.Any]:
-    """The whole driver that another one takes the place of: what is to come back where that one breaks off half-way."""
+    """The whole driver that another one takes the place of: what apt brings back where that one breaks off half-way."""
     version = text(case.driver, "on_disk")
     if action not in ("change", "install") or version is None or text(case.driver, "userland") != version:
         return NOBODY
+    if case.manager != "apt" or case.source == RUNFILE:
+        return NOBODY
     specs = [f"{name}={case.packages[name]['version']}" for name in parts(case)]
-    return {"version": version, "pin": f"{version}-*", "packages": specs}
+    return {"version": version, "pin": case.pin(version, 0), "packages": specs}
 
 
 def _agreement(case: Case) -> tuple[str, str]:
@@ -360,8 +375,8 @@ def _absent(case: Case) -> dict[str, t.Any]:
     """What was there before this collection stays, even if it was pinned and loaded by it since."""
     # Written before NVIDIA's installer runs: of one that broke off the facts may know no driver.
     run = RUNFILE_FILE in case.files
-    if PIN_FILE not in case.files and not case.brought and not run:
-        return _value("none", f"this collection has not installed a driver here: there is no {PIN_FILE}")
+    if case.mark not in case.files and not case.brought and not run:
+        return _value("none", f"this collection has not installed a driver here: there is no {case.mark}")
     gone = _ours(case)
     goes = run or any(WITH_MODULES.match(name) for name in gone)
     loaded = text(case.driver, "loaded")

@@ -43,7 +43,7 @@ def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.An
     needs = [name for name in _kernels.without_headers(case) if installs or _kernels.module(case, name) is None]
     tools = case.data.build_packages(case.manager, case.source)
     lacking = [name for release in needs for name in case.data.header_packages(case.manager, release)]
-    if installs and case.packages:
+    if installs and (case.packages or part(case.facts, "sources", "packages").get("ok") is True):
         lacking += [name for name in tools if name not in case.packages]
     build = _unbuilt(case, wanted, tools)
     return {
@@ -134,7 +134,7 @@ def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, 
         {
             "name": package.name,
             "version_pin": pin if package.pinned else None,
-            "spec": f"{package.name}={pin}" if package.pinned else package.name,
+            "spec": case.spec(package.name, pin if package.pinned else None),
         }
         for package in found
     ]
@@ -182,7 +182,7 @@ def _has(case: Case, wanted: Target, package: Section) -> bool:
 def _pin(wanted: Target | None, version: str | None, case: Case) -> str:
     """The driver's own version where it is settled, or else what the driver itself is asked for by."""
     settled = wanted is None or wanted.version or wanted.is_met_by(text(case.driver, "on_disk"))
-    return f"{version}-*" if settled or wanted is None else str(wanted.pin)
+    return case.pin(version, 0) if settled or wanted is None else str(wanted.pin)
 
 
 def _once(items: t.Iterable[str]) -> list[str]:

@@ -29,6 +29,7 @@ PATTERNS = (
     "/usr/share/keyrings/*cuda*",
     "/etc/yum.repos.d/*nvidia*",
     "/etc/yum.repos.d/*cuda*",
+    "/etc/pki/rpm-gpg/*kubegpu*",
     "/etc/modprobe.d/*.conf",
     "/etc/modules-load.d/*.conf",
     "/etc/profile.d/*cuda*",

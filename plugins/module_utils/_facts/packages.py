@@ -22,6 +22,8 @@ NAMES = (
     "kmod-nvidia*",
     "linux-modules-nvidia*",
     "xserver-xorg-video-nvidia*",
+    "xorg-x11-nvidia*",
+    "python3-dnf-plugin-versionlock",
     "cuda*",
     "libcuda*",
     "libcudnn*",

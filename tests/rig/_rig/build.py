@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from _rig import debian, parts
 from _rig.cache import time_spent
+from _rig.dnf_repositories import ensure_dnf_repositories
 from _rig.image import node_image
 from _rig.oci import ensure_images
 from _rig.repository import ensure_repositories
@@ -24,6 +25,17 @@ class Made(NamedTuple):
     etcd: Path
     repositories: Path  # what the HTTPS server serves
     images: Path  # OCI tars that each host's containerd knows
+
+
+class Dnf(NamedTuple):
+    """What hosts of an Enterprise Linux want besides; made only for fleets that have some."""
+
+    image: str
+    repositories: Path
+
+
+def for_dnf(made: Made) -> Dnf:
+    return Dnf(node_image(debian.base_image("redhat"), made.kubernetes, "redhat"), ensure_dnf_repositories())
 
 
 def everything() -> Made:
@@ -50,6 +62,7 @@ OTHERS: dict[str, Callable[[], Path]] = {
     "etcd": debian.etcd,
     "base": debian.base_image,
     "repositories": ensure_repositories,
+    "dnf-repositories": ensure_dnf_repositories,
     "images": ensure_images,
 }
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -72,19 +73,39 @@ BASE_OPTIONS = [
 # The key that the base's sshd shows; another one each time that a base is made.
 HOST_KEY = "host.pub"
 
+# A host of another family has that family's package manager; Debian's goes when it first boots (rig-prep).
+DNF_CONF = (
+    "[main]",
+    "gpgcheck=1",
+    "installonly_limit=3",
+    "clean_requirements_on_remove=True",
+    "best=True",
+    "skip_if_unavailable=False",
+)
+DNF_OPTIONS = [
+    '--customize-hook=mkdir -p "$1/etc/dnf/vars" "$1/etc/yum.repos.d" "$1/etc/pki/rpm-gpg" "$1/var/lib/rpm"',
+    f"""--customize-hook=printf '%s\\n' {shlex.join(DNF_CONF)} >"$1/etc/dnf/dnf.conf\"""",
+    '--customize-hook=echo /usr/lib64 >"$1/etc/ld.so.conf.d/enterprise-linux.conf"',
+]
 
-def base_image() -> Path:
-    """A folder with `base.tar`, the root file system of a Debian host, and its `HOST_KEY`."""
-    packages = ",".join(table()["image"]["packages"])
-    folder = cache() / "images" / f"base-{key(suite(), packages, *BASE_OPTIONS)}"
+
+def base_image(family: str = "debian") -> Path:
+    """A folder with `base.tar`, the root file system of a host, and its `HOST_KEY`.
+
+    Debian's, or one that `redhat` hosts are made of: with dnf and rpm instead of apt and dpkg.
+    """
+    image = table()["image"]
+    packages = ",".join([*image["packages"], *(image["dnf_packages"] if family == "redhat" else [])])
+    hooks = DNF_OPTIONS if family == "redhat" else []
+    folder = cache() / "images" / f"base-{key(suite(), packages, *BASE_OPTIONS, *hooks)}"
 
     def make(new: Path) -> None:
         copy_out = f"--customize-hook=copy-out /etc/ssh/ssh_host_ed25519_key.pub {new}"
-        options = [*BASE_OPTIONS, f"--include={packages}", copy_out]
+        options = [*BASE_OPTIONS, *hooks, f"--include={packages}", copy_out]
         mmdebstrap(new, *options, suite(), new / "base.tar", *sources(["main"]))
         (new / "ssh_host_ed25519_key.pub").rename(new / HOST_KEY)
 
-    return made_once(folder, make, "bootstrap the Debian root file system")
+    return made_once(folder, make, f"bootstrap the root file system of a {family} host")
 
 
 def nvidia_smi() -> Path:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from _rig import control_plane
-from _rig.build import Made
+from _rig.build import Dnf, Made
 from _rig.cache import RIG, cache, key
+from _rig.dnf_repositories import release_of, release_rpm
 from _rig.fleets import Host, address
 from _rig.image import host_key
 from _rig.kubeconfig import with_token
@@ -28,7 +29,7 @@ from _rig.state import state, write
 KUBELET_FLAGS = 'KUBELET_KUBEADM_ARGS="--node-ip={address}"\n'
 
 
-def ssh_identity() -> None:
+def ssh_identity(families: Iterable[str] = ("debian",)) -> None:
     """The key by which every host lets root in, and what ssh needs to know them by."""
     folder = state() / "ssh"
     if not (folder / "id").exists():
@@ -37,39 +38,50 @@ def ssh_identity() -> None:
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kubegpu-rig", "-f", folder / "id.new")
         (folder / "id.new.pub").rename(folder / "id.pub")
         (folder / "id.new").rename(folder / "id")
-    write(folder / "known_hosts", f"{address(0).rsplit('.', 1)[0]}.* {host_key()}\n", 0o644)
+    known = folder / "known_hosts"
+    lines = {f"{address(0).rsplit('.', 1)[0]}.* {host_key(family)}\n" for family in families}
+    others = set(known.read_text().splitlines(keepends=True)) if known.exists() else set()  # of hosts that are up
+    write(known, "".join(sorted(lines | others)), 0o644)
 
 
-def outdated(wanted: Iterable[Host], made: Made) -> list[Host]:
+def outdated(wanted: Iterable[Host], made: Made, dnf: Dnf | None) -> list[Host]:
     """Hosts that are not running as their fleet and this checkout have them."""
     found = containers()
-    return [host for host in wanted if not _is_current(host, found.get(host.name), made)]
+    return [host for host in wanted if not _is_current(host, found.get(host.name), made, dnf)]
 
 
-def _is_current(host: Host, found: Container | None, made: Made) -> bool:
-    return found is not None and found.running and found.key == _wanted(host, made)
+def _is_current(host: Host, found: Container | None, made: Made, dnf: Dnf | None) -> bool:
+    return found is not None and found.running and found.key == _wanted(host, made, dnf)
 
 
-def _wanted(host: Host, made: Made) -> str:
+def _wanted(host: Host, made: Made, dnf: Dnf | None) -> str:
     pki = control_plane.pki()
-    return key(made.image, str(made.images), repr(host), hardware_ini(host.card, host.gpus, host.name), pki / "ca.crt")
+    hardware = hardware_ini(host.card, host.gpus, host.name)
+    return key(_image(host, made, dnf), str(made.images), repr(host), hardware, pki / "ca.crt")
 
 
-def start(hosts: Sequence[Host], made: Made, network: str) -> None:
+def _image(host: Host, made: Made, dnf: Dnf | None) -> str:
+    return dnf.image if dnf and release_of(host.os) else made.image
+
+
+def start(hosts: Sequence[Host], made: Made, dnf: Dnf | None, network: str) -> None:
     """Start hosts side by side, from nothing."""
     if not hosts:
         return
     say(f"start {', '.join(host.name for host in hosts)}")
     remove(*(host.name for host in hosts))
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda host: _start(host, made, network), hosts))
+        list(pool.map(lambda host: _start(host, made, dnf, network), hosts))
 
 
-def _start(host: Host, made: Made, network: str) -> None:
+def _start(host: Host, made: Made, dnf: Dnf | None, network: str) -> None:
     folder = state() / "hosts" / host.name
     shutil.rmtree(folder, ignore_errors=True)
     _write_files(folder, host)
-    container = Container(host.name, "host", _wanted(host, made), host.fleet, True)
+    release = release_of(host.os)
+    if dnf and release:
+        shutil.copyfile(release_rpm(dnf.repositories, release), folder / "release.rpm")
+    container = Container(host.name, "host", _wanted(host, made, dnf), host.fleet, True)
     volumes = [
         f"--volume={folder}:/etc/kubegpu-rig:ro",
         f"--volume={made.images}:/opt/kubegpu-rig/images:ro",
@@ -78,7 +90,7 @@ def _start(host: Host, made: Made, network: str) -> None:
         "--volume=/var/lib/kubelet",
         *_compiled(host),
     ]
-    start_systemd(container, network, host.address, made.image, *volumes)
+    start_systemd(container, network, host.address, _image(host, made, dnf), *volumes)
 
 
 def _compiled(host: Host) -> list[str]:

@@ -17,9 +17,9 @@ from _rig.shell import attempt, say
 REPOSITORY = "localhost/kubegpu-rig-node"
 
 
-def node_image(base: Path, kubernetes: Path) -> str:
+def node_image(base: Path, kubernetes: Path, family: str = "") -> str:
     """The name of the image in podman's storage, imported again from the cache whenever that storage lost it."""
-    name = image_name(base, kubernetes)
+    name = image_name(base, kubernetes, family)
     if image_exists(name):
         return name
     with locked(cache() / "images" / ".import.lock", "another rig imports the node image"):
@@ -29,14 +29,15 @@ def node_image(base: Path, kubernetes: Path) -> str:
     return name
 
 
-def image_name(base: Path, kubernetes: Path) -> str:
+def image_name(base: Path, kubernetes: Path, family: str = "") -> str:
     """By what is in it. A base that an emptied cache makes again differs in its host key from podman's older image."""
-    return f"{REPOSITORY}:{key(base.name, base / HOST_KEY, kubernetes.name, RIG / 'node')}"
+    name = f"{REPOSITORY}-{family}" if family else REPOSITORY
+    return f"{name}:{key(base.name, base / HOST_KEY, kubernetes.name, RIG / 'node')}"
 
 
-def host_key() -> str:
-    """The public key that every host's sshd shows; made once, with the base."""
-    return " ".join((base_image() / HOST_KEY).read_text().split()[:2])
+def host_key(family: str = "debian") -> str:
+    """The public key that the sshd of every host of a family shows; made once, with the base."""
+    return " ".join((base_image(family) / HOST_KEY).read_text().split()[:2])
 
 
 def _import(name: str, base: Path, kubelet: Path) -> None:
@@ -79,6 +80,6 @@ def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def _forget_older(name: str) -> None:
     """Images of earlier states of this checkout, unless a container still runs on one."""
-    listed = podman("image", "ls", "--format={{.Repository}}:{{.Tag}}", f"--filter=reference={REPOSITORY}")
+    listed = podman("image", "ls", "--format={{.Repository}}:{{.Tag}}", f"--filter=reference={name.partition(':')[0]}")
     for older in set(listed.split()) - {name}:
         attempt("podman", "rmi", older)

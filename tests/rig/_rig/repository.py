@@ -26,6 +26,9 @@ from _rig.shell import RigError, attempt, run
 
 TOOLKIT = "nvidia-container-toolkit"
 OWNER = "kubegpu.nodes test rig"
+# Where dnf repositories are for the server, if any are: fleets without hosts that want them have none made.
+DNF_SERVED = "/srv/kubegpu-rig-rpm"
+DNF_PATHS = ("compute/cuda/repos/rhel9", "compute/cuda/repos/rhel10", "el")
 
 
 def ensure_repositories() -> Path:
@@ -42,13 +45,15 @@ def ensure_repositories() -> Path:
 
     def make(new: Path) -> None:
         (new / "fingerprint").write_bytes((signing_key / "fingerprint").read_bytes())
-        with _keyring(signing_key) as home:
+        with keyring(signing_key) as home:
             for repository in packages.repositories(entries):
                 _fill(new, repository, sources, signing_key, home)
         _driver_files(new, entries, sources)
         for path in entries["runfiles"]["paths"]:
             (new / path).parent.mkdir(parents=True, exist_ok=True)
             (new / path).write_bytes((PACKAGES / "files" / "runfile").read_bytes())
+        for path in DNF_PATHS:
+            (new / path).symlink_to(f"{DNF_SERVED}/{path}")
 
     return made_once(folder, make, "write the apt repositories")
 
@@ -56,7 +61,7 @@ def ensure_repositories() -> Path:
 def _driver_files(root: Path, entries: dict[str, Any], sources: Sources) -> None:
     """NVIDIA signs each of its repositories that are packages with another key; here one of them has all."""
     table = entries["driver_files"]
-    with _keyring(None) as home, tempfile.TemporaryDirectory(prefix="kubegpu-local-") as scratch:
+    with keyring(None) as home, tempfile.TemporaryDirectory(prefix="kubegpu-local-") as scratch:
         _gpg(home, "--quick-generate-key", f"{OWNER}: local repositories", "default", "default", "never")
         key = Path(scratch, "keyring.gpg")
         _gpg(home, "--output", key, "--export")
@@ -132,7 +137,7 @@ def ensure_signing_key() -> Path:
 
 
 def _make_key(folder: Path) -> None:
-    with _keyring(None) as home:
+    with keyring(None) as home:
         _gpg(home, "--quick-generate-key", OWNER, "rsa3072", "sign", "never")
         (folder / "secret.asc").touch(0o600)
         (folder / "secret.asc").write_text(_gpg(home, "--armor", "--export-secret-keys"))
@@ -146,7 +151,7 @@ def fingerprint(listing: str) -> str:
 
 
 @contextmanager
-def _keyring(signing_key: Path | None) -> Iterator[Path]:
+def keyring(signing_key: Path | None) -> Iterator[Path]:
     """A GnuPG home for a moment (its sockets want a short path); its agent ends with it."""
     if attempt("gpg", "--version").returncode != 0:
         raise RigError("gpg is missing: the rig signs its package repositories with it; install the package gnupg")

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rig's dnf repositories, made only for fleets that have hosts of an Enterprise Linux."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from _rig import debian, packages, rpms
+from _rig.cache import cache, key, made_once, scratch
+from _rig.debs import Sources
+from _rig.nvml import ensure_nvml
+from _rig.packages import PACKAGES
+from _rig.repository import ensure_signing_key, keyring
+from _rig.rpms import Release, Rpm
+from _rig.shell import run
+from _rig.state import state
+
+# Programs that make them, and Debian's packages of these.
+PROGRAMS = {"rpmbuild": "rpm", "createrepo_c": "createrepo-c"}
+
+
+def ensure_dnf_repositories() -> Path:
+    """A folder with NVIDIA's repository for each release, and those of the release's own distribution."""
+    signing_key = ensure_signing_key()
+    userland = {driver.version: ensure_nvml(driver) for driver in packages.drivers(packages.table())}
+    smi, plugins = debian.nvidia_smi(), debian.extract(["dnf-plugins-core"])
+    sources = Sources(userland, smi, Path(), plugins)
+    code = [Path(__file__).with_name(name) for name in ("dnf_repositories.py", "rpms.py", "packages.py", "debs.py")]
+    names = [*(folder.name for folder in userland.values()), plugins.name]
+    folder = cache() / "rpm" / key(PACKAGES, *code, *names, smi, signing_key / "fingerprint", os.uname().release)
+
+    def make(new: Path) -> None:
+        for release in rpms.releases():
+            here = new / "compute/cuda/repos" / release.folder / "x86_64"
+            offered = rpms.nvidia(release)
+            modules = rpms.streams(rpms.drivers(release)) if release.modules else ""
+            _fill(here, offered, sources, scratch(new) / release.folder, signing_key, modules)
+            shutil.copyfile(signing_key / "public.asc", here / release.key)
+            for section in ("system", "epel"):
+                own = rpms.of_the_system(release, section)
+                _fill(new / "el" / release.major / section, own, sources, scratch(new) / f"{section}{release.major}")
+
+    return made_once(folder, make, "write the dnf repositories")
+
+
+def _fill(
+    folder: Path,
+    wanted: Sequence[Rpm],
+    sources: Sources,
+    work: Path,
+    signing_key: Path | None = None,
+    modules: str = "",
+) -> None:
+    """rpmbuild puts packages below a folder for their architecture."""
+    folder.mkdir(parents=True)
+    rpms.write_rpms(wanted, sources, folder, work)
+    for path in folder.glob("x86_64/*.rpm"):
+        path.rename(folder / path.name)
+    (folder / "x86_64").rmdir()
+    if signing_key:
+        _sign(sorted(folder.glob("*.rpm")), signing_key)
+    run("createrepo_c", "--quiet", "--no-database", "--simple-md-filenames", folder)
+    if modules:
+        (work / "modules.yaml").write_text(modules)
+        run("modifyrepo_c", "--mdtype=modules", "--simple-md-filenames", work / "modules.yaml", folder / "repodata")
+
+
+def _sign(files: Sequence[Path], signing_key: Path) -> None:
+    with keyring(signing_key) as home:
+        defines = {
+            "_gpg_name": (signing_key / "fingerprint").read_text().strip(),
+            "_gpg_path": home,
+            "__gpg": "/usr/bin/gpg",
+        }
+        words = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
+        run("rpmsign", *words, "--addsign", *files)
+
+
+def publish(folder: Path) -> None:
+    """Let the control plane serve them: it has this folder of the state mounted from its start."""
+    target = served()
+    if not (target / folder.name).exists():
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+        (target / folder.name).touch()
+
+
+def served() -> Path:
+    return state() / "rpm"
+
+
+def release_of(os_name: str) -> Release | None:
+    """The release of Enterprise Linux that a host plays, rocky-9 that of 9; None of another system."""
+    name, _, version = os_name.partition("-")
+    known = {release.major: release for release in rpms.releases()}
+    return known.get(version) if name in ("rocky", "almalinux", "rhel") else None
+
+
+def release_rpm(folder: Path, release: Release) -> Path:
+    """What an installed system has of itself."""
+    return next((folder / "el" / release.major / "system").glob("rocky-release-*.rpm"))
