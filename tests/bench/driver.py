@@ -89,7 +89,7 @@ def by_role() -> None:
 
 
 def play(host: str, **variables: Any) -> list[str]:
-    argv = ["ansible-playbook", str(INVENTORY / "roles.yml"), "-i", str(INVENTORY), "--limit", host]
+    argv = ["ansible-playbook", str(INVENTORY / "roles.yml"), "-i", str(INVENTORY / "hosts.yml"), "--limit", host]
     return [*argv, "-e", json.dumps(variables)]
 
 
