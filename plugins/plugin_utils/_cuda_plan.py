@@ -135,7 +135,7 @@ def _proofs(case: Case, missing: list[str]) -> t.Iterator[dict[str, t.Any]]:
 def _toolkit(case: Case, version: str, missing: list[str]) -> Section:
     """The toolkit as it is, or where it will be."""
     if case.wants_own_cuda and version in versions(case):
-        return {"path": OWN_PLACE}
+        return {"path": OWN_PLACE, "release": next(map(case.package_version, own_packages(case)), None)}
     there = None if version in missing else _cuda_runfiles.installed(case, version)
     return there or {"path": _cuda_runfiles.folder(version)}
 

@@ -82,6 +82,8 @@ def test_what_has_been_proven_is_not_again() -> None:
     value = plan({**facts, "files": recorded}, own())["cuda"]
     assert (value["action"], value["proofs"]) == ("none", [])
     assert plan({**facts, "files": recorded}, own(state="absent"))["cuda"]["records"] == [proof["record"]]
+    newer = {name: {**line, "version": "11.8.99~11.8.1-1"} for name, line in facts["packages"].items()}
+    assert plan({**facts, "packages": newer, "files": recorded}, own())["cuda"]["action"] == "prove"
 
 
 def test_a_folder_of_the_same_version_is_another_toolkit() -> None:
