@@ -64,9 +64,11 @@ def _is_ready(case: Case, wanted: Target | None) -> bool:
 
 def _unbuilt(case: Case, wanted: Target, tools: list[str]) -> list[str]:
     """Kernels that DKMS has passed over, though the driver and what builds it are there."""
-    if missing(case, wanted) or not all(name in case.packages for name in tools):
+    there = wanted.is_met_by(case.installed) if case.source == RUNFILE else not missing(case, wanted)
+    if not there or not all(name in case.packages for name in tools):
         return []
-    found = [_unbuilt_now(case), _unbuilt_next(case, wanted)]
+    # Of the kernel that runs NVIDIA's installer takes care, which is run again.
+    found = [_unbuilt_now(case) if case.source != RUNFILE else None, _unbuilt_next(case, wanted)]
     return [release for release in found if release]
 
 

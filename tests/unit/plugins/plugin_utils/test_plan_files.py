@@ -301,3 +301,11 @@ def test_the_branch_is_that_of_the_file(branch: str) -> None:
 def test_a_file_that_nobody_asks_for_is_told_of() -> None:
     value = plan(host(), wish(file={"url": RUN, "sha256": SUM}))
     assert value["refusals"] == [] and "counts for nothing" in value["warnings"][0]
+
+
+def test_nothing_is_built_before_an_installer_has_run() -> None:
+    tools = {name: {"version": "1"} for name in ("dkms", "libc6-dev")}
+    kernel = {"kernel": {"running": "6.1.0-31-amd64"}}
+    facts = host(packages=tools, sources={"modinfo": {"ok": True}}, platform=kernel)
+    value = plan(facts, run())
+    assert (value["driver"]["action"], value["kernel"]["build"]) == ("install", [])
