@@ -23,10 +23,9 @@ AS_INSTALLED = f"{HERE}/test_install.py"  # asks neither hosts nor a cluster
 # one after the other on the same hosts
 THE_WHOLE_WAY = tuple(f"{HERE}/test_{name}.py" for name in ("site", "nvidia_facts", "remove"))
 # get along with what else is in the cluster
-BESIDE = tuple(
-    f"{HERE}/test_{name}.py"
-    for name in ("gpu_node_label", "refusals", "nvidia_facts_bare", "preflight", "driver_failures")
-)
+BESIDE = tuple(f"{HERE}/test_{name}.py" for name in ("gpu_node_label", "refusals", "nvidia_facts_bare", "preflight"))
+# installs one driver after the other, which takes minutes
+AT_LENGTH = f"{HERE}/test_driver_failures.py"
 
 # Scenarios that bring things into the cluster which are no host's own. The others run beside them, on other hosts.
 CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
@@ -75,7 +74,7 @@ def take_down(steps: Steps) -> None:
 def integration(steps: Steps) -> None:
     """All of tests/integration, which starts and ends the rig itself: that is one of the things it tests."""
     _pytest(steps, "the rig itself", THE_RIG)
-    _pytest(steps, "integration", AS_INSTALLED, *BESIDE, *THE_WHOLE_WAY)
+    _pytest(steps, "integration", AS_INSTALLED, *BESIDE, AT_LENGTH, *THE_WHOLE_WAY)
 
 
 def _pytest(steps: Steps, name: str, *files: str) -> None:
@@ -89,17 +88,23 @@ def molecule(steps: Steps, names: list[str]) -> None:
     for name in names:
         if name not in known:
             raise RigError(f"there is no scenario called {name} in molecule/; there are {', '.join(known)}")
-    try:
-        if steps.step("start the control plane", lambda: rigs.rig("up")):
-            for name in names or known:
-                _molecule(steps, name)
-    finally:
-        steps.step("take the rig down", lambda: rigs.rig("down"))
+    _over_a_control_plane(steps, names or known)
 
 
 def slow(steps: Steps) -> None:
-    """The scenarios that `make test` leaves out."""
-    molecule(steps, [name for name in _scenarios() if _is_slow(name)])
+    """What `make test` leaves out."""
+    _over_a_control_plane(steps, [name for name in _scenarios() if _is_slow(name)], AT_LENGTH)
+
+
+def _over_a_control_plane(steps: Steps, names: list[str], *tests: str) -> None:
+    try:
+        if steps.step("start the control plane", lambda: rigs.rig("up")):
+            for name in names:
+                _molecule(steps, name)
+            if tests:
+                _pytest(steps, "integration, at length", *tests)
+    finally:
+        take_down(steps)
 
 
 def _scenarios() -> list[str]:
