@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 import threading
 from functools import partial
 
@@ -127,7 +128,10 @@ def _molecule(steps: Steps, name: str, **env: str) -> None:
 def _scenario(steps: Steps, name: str, env: dict[str, str]) -> None:
     tools = venvs.ensure("test")
     argv = [tools / "molecule", "test", "--scenario-name", name]
-    text = steps.logged(f"molecule-{name}", argv, {**rigs.environment(tools), **env})
+    # A folder of its own for each run: in the usual one a run that was killed leaves the word that its hosts are there.
+    with tempfile.TemporaryDirectory(prefix="kubegpu-molecule-") as state:
+        env = {**rigs.environment(tools), **env, "MOLECULE_EPHEMERAL_DIRECTORY": state}
+        text = steps.logged(f"molecule-{name}", argv, env)
     complaints = sorted(set(COMPLAINTS.findall(text)))
     if complaints:
         raise RigError("the run passed, but not in silence:\n" + "\n".join("    " + line for line in complaints))

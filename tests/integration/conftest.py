@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -127,22 +128,27 @@ def control_plane() -> Iterator[Rig]:
         rig.call("down")
 
 
+@contextlib.contextmanager
+def fleet(rig: Rig, name: str) -> Iterator[None]:
+    """Fresh hosts for as long as somebody needs them."""
+    rig.call("up", "--fresh", name)
+    rig.refresh()
+    yield
+    rig.call("down", name)
+
+
 @pytest.fixture(scope="session")
 def small_fleet(control_plane: Rig) -> Iterator[Rig]:
     """The hosts of tests/rig/fleets/refusals.toml, for tests that leave them as they are."""
-    control_plane.call("up", "--fresh", "refusals")
-    control_plane.refresh()
-    yield control_plane
-    control_plane.call("down", "refusals")
+    with fleet(control_plane, "refusals"):
+        yield control_plane
 
 
 @pytest.fixture(scope="session")
 def demo(control_plane: Rig) -> Iterator[Rig]:
     """The hosts of tests/rig/fleets/demo.toml, which test_site.py makes GPU nodes and test_remove.py takes back."""
-    control_plane.call("up", "--fresh", "demo")
-    control_plane.refresh()
-    yield control_plane
-    control_plane.call("down", "demo")
+    with fleet(control_plane, "demo"):
+        yield control_plane
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from conftest import Played, Rig, passed
+from conftest import Played, Rig, fleet, passed
 from cut_line import cut_after
 
 HOST = "fail-debian"
@@ -34,10 +34,8 @@ PIN, BLACKLIST = "/etc/apt/preferences.d/kubegpu-nvidia-driver", "/etc/apt/apt.c
 @pytest.fixture(scope="module")
 def rig(control_plane: Rig) -> Iterator[Rig]:
     """A host without a driver."""
-    control_plane.call("up", "--fresh", "failures")
-    control_plane.refresh()
-    yield control_plane
-    control_plane.call("down", "failures")
+    with fleet(control_plane, "failures"):
+        yield control_plane
 
 
 def ask_for(rig: Rig, version: str, *words: str) -> Played:

@@ -154,7 +154,11 @@ def _kernel_support(tree: Tree, package: Named, sources: Sources) -> None:
     for chip in ("ga10x", "tu10x"):
         tree.text(f"usr/lib/firmware/nvidia/{package.upstream}/gsp_{chip}.bin", STUB.format(chip))
     # Written when the module is loaded: the simulated NVML reads it, and the container toolkit mounts it.
-    tree.script("prerm", f"rm -f /usr/lib/firmware/nvidia/{package.upstream}/gsp_simulated.bin")
+    description = f"/usr/lib/firmware/nvidia/{package.upstream}/gsp_simulated.bin"
+    tree.script("prerm", f"rm -f {description}")
+    # Loading the module writes it; a driver that comes back below the module that is still loaded is not loaded again.
+    loaded = f'[ "$(cat /sys/module/nvidia/version 2>/dev/null)" = {package.upstream} ]'
+    tree.script("postinst", f"if {loaded}; then cp /etc/kubegpu-rig/hardware.ini {description}; fi")
 
 
 def _modules(tree: Tree, package: Named, licence: str) -> None:

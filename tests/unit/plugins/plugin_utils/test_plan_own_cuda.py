@@ -20,7 +20,7 @@ from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_host
     with_driver,
 )
 
-SOURCE = {"file": "/etc/apt/sources.list", "uri": "http://deb.debian.org/debian", "suite": "bookworm", "options": {}}
+SOURCE = {"file": "/etc/apt/sources.list", "uri": "http://mirror.example/debian", "suite": "bookworm", "options": {}}
 BOOKWORM: Facts = {"package_sources": [{**SOURCE, "components": ["main"], "origin": "Debian", "obstacle": None}]}
 TOOLKIT = {"nvidia-cuda-toolkit": {"version": "11.8.89~11.8.0-5~deb12u1", "held": False}}
 WHOLE = {**TOOLKIT, "nvidia-cuda-gdb": {"version": "11.8.86~11.8.0-5~deb12u1", "held": False}}
