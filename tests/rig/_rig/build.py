@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from _rig import debian, parts
 from _rig.cache import time_spent
-from _rig.dnf_repositories import ensure_dnf_repositories
+from _rig.dnf_repositories import ensure_dnf_repositories, with_dnf
+from _rig.driver_files import ensure_driver_files
+from _rig.fleets import Host
 from _rig.image import node_image
 from _rig.oci import ensure_images
 from _rig.repository import ensure_repositories
@@ -27,15 +29,18 @@ class Made(NamedTuple):
     images: Path  # OCI tars that each host's containerd knows
 
 
-class Dnf(NamedTuple):
-    """What hosts of an Enterprise Linux want besides; made only for fleets that have some."""
+class More(NamedTuple):
+    """What only some fleets want."""
 
-    image: str
-    repositories: Path
+    families: list[str]  # of distributions, for each of which hosts have an image
+    dnf_image: str = ""
+    dnf_repositories: Path | None = None
+    driver_files: Path | None = None
 
-
-def for_dnf(made: Made) -> Dnf:
-    return Dnf(node_image(debian.base_image("redhat"), made.kubernetes, "redhat"), ensure_dnf_repositories())
+    def served(self) -> dict[str, Path]:
+        """What the server has besides, by its kind."""
+        kinds = {"dnf": self.dnf_repositories, "driver-files": self.driver_files}
+        return {kind: made for kind, made in kinds.items() if made}
 
 
 def everything() -> Made:
@@ -47,6 +52,15 @@ def everything() -> Made:
         image = pool.submit(node_image, base.result(), kubernetes)
         repositories, images = ensure_repositories(), ensure_images()
         return Made(image.result(), kubernetes, etcd.result(), repositories, images)
+
+
+def for_hosts(hosts: Sequence[Host], made: Made) -> More:
+    """What these hosts want beside what all have."""
+    more = More(["debian"], driver_files=ensure_driver_files() if any(host.driver_files for host in hosts) else None)
+    if not with_dnf(hosts):
+        return more
+    image = node_image(debian.base_image("redhat"), made.kubernetes, "redhat")
+    return more._replace(families=["debian", "redhat"], dnf_image=image, dnf_repositories=ensure_dnf_repositories())
 
 
 def build(names: list[str]) -> None:
@@ -63,6 +77,7 @@ OTHERS: dict[str, Callable[[], Path]] = {
     "base": debian.base_image,
     "repositories": ensure_repositories,
     "dnf-repositories": ensure_dnf_repositories,
+    "driver-files": ensure_driver_files,
     "images": ensure_images,
 }
 

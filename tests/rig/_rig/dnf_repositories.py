@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from _rig import debian, packages, rpms
+from _rig import debian, rpms
 from _rig.cache import cache, key, made_once, scratch
 from _rig.debs import Sources
-from _rig.nvml import ensure_nvml
+from _rig.fleets import Host
 from _rig.packages import PACKAGES
 from _rig.repository import ensure_signing_key, keyring
+from _rig.repository import sources as filled_from
 from _rig.rpms import Release, Rpm
 from _rig.shell import run
-from _rig.state import state
 
 # Programs that make them, and Debian's packages of these.
 PROGRAMS = {"rpmbuild": "rpm", "createrepo_c": "createrepo-c"}
@@ -27,12 +27,11 @@ PROGRAMS = {"rpmbuild": "rpm", "createrepo_c": "createrepo-c"}
 def ensure_dnf_repositories() -> Path:
     """A folder with NVIDIA's repository for each release, and those of the release's own distribution."""
     signing_key = ensure_signing_key()
-    userland = {driver.version: ensure_nvml(driver) for driver in packages.drivers(packages.table())}
-    smi, plugins = debian.nvidia_smi(), debian.extract(["dnf-plugins-core"])
-    sources = Sources(userland, smi, Path(), plugins)
+    sources = filled_from()._replace(dnf_plugins=debian.extract(["dnf-plugins-core"]))
     code = [Path(__file__).with_name(name) for name in ("dnf_repositories.py", "rpms.py", "packages.py", "debs.py")]
-    names = [*(folder.name for folder in userland.values()), plugins.name]
-    folder = cache() / "rpm" / key(PACKAGES, *code, *names, smi, signing_key / "fingerprint", os.uname().release)
+    names = [folder.name for folder in (*sources.userland.values(), sources.dnf_plugins)]
+    fingerprint = signing_key / "fingerprint"
+    folder = cache() / "rpm" / key(PACKAGES, *code, *names, sources.nvidia_smi, fingerprint, os.uname().release)
 
     def make(new: Path) -> None:
         for release in rpms.releases():
@@ -81,24 +80,16 @@ def _sign(files: Sequence[Path], signing_key: Path) -> None:
         run("rpmsign", *words, "--addsign", *files)
 
 
-def publish(folder: Path) -> None:
-    """Let the control plane serve them: it has this folder of the state mounted from its start."""
-    target = served()
-    if not (target / folder.name).exists():
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(folder, target, dirs_exist_ok=True)
-        (target / folder.name).touch()
-
-
-def served() -> Path:
-    return state() / "rpm"
-
-
 def release_of(os_name: str) -> Release | None:
     """The release of Enterprise Linux that a host plays, rocky-9 that of 9; None of another system."""
     name, _, version = os_name.partition("-")
     known = {release.major: release for release in rpms.releases()}
     return known.get(version) if name in ("rocky", "almalinux", "rhel") else None
+
+
+def with_dnf(hosts: Iterable[Host]) -> bool:
+    """Whether one of them plays an Enterprise Linux."""
+    return any(release_of(host.os) for host in hosts)
 
 
 def release_rpm(folder: Path, release: Release) -> Path:

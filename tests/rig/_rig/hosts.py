@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from _rig import control_plane
-from _rig.build import Dnf, Made
+from _rig.build import Made, More
 from _rig.cache import RIG, cache, key
 from _rig.dnf_repositories import release_of, release_rpm
 from _rig.fleets import Host, address
@@ -44,44 +44,44 @@ def ssh_identity(families: Iterable[str] = ("debian",)) -> None:
     write(known, "".join(sorted(lines | others)), 0o644)
 
 
-def outdated(wanted: Iterable[Host], made: Made, dnf: Dnf | None) -> list[Host]:
+def outdated(wanted: Iterable[Host], made: Made, more: More) -> list[Host]:
     """Hosts that are not running as their fleet and this checkout have them."""
     found = containers()
-    return [host for host in wanted if not _is_current(host, found.get(host.name), made, dnf)]
+    return [host for host in wanted if not _is_current(host, found.get(host.name), made, more)]
 
 
-def _is_current(host: Host, found: Container | None, made: Made, dnf: Dnf | None) -> bool:
-    return found is not None and found.running and found.key == _wanted(host, made, dnf)
+def _is_current(host: Host, found: Container | None, made: Made, more: More) -> bool:
+    return found is not None and found.running and found.key == _wanted(host, made, more)
 
 
-def _wanted(host: Host, made: Made, dnf: Dnf | None) -> str:
+def _wanted(host: Host, made: Made, more: More) -> str:
     pki = control_plane.pki()
     hardware = hardware_ini(host.card, host.gpus, host.name)
-    return key(_image(host, made, dnf), str(made.images), repr(host), hardware, pki / "ca.crt")
+    return key(_image(host, made, more), str(made.images), repr(host), hardware, pki / "ca.crt")
 
 
-def _image(host: Host, made: Made, dnf: Dnf | None) -> str:
-    return dnf.image if dnf and release_of(host.os) else made.image
+def _image(host: Host, made: Made, more: More) -> str:
+    return more.dnf_image if release_of(host.os) else made.image
 
 
-def start(hosts: Sequence[Host], made: Made, dnf: Dnf | None, network: str) -> None:
+def start(hosts: Sequence[Host], made: Made, more: More, network: str) -> None:
     """Start hosts side by side, from nothing."""
     if not hosts:
         return
     say(f"start {', '.join(host.name for host in hosts)}")
     remove(*(host.name for host in hosts))
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda host: _start(host, made, dnf, network), hosts))
+        list(pool.map(lambda host: _start(host, made, more, network), hosts))
 
 
-def _start(host: Host, made: Made, dnf: Dnf | None, network: str) -> None:
+def _start(host: Host, made: Made, more: More, network: str) -> None:
     folder = state() / "hosts" / host.name
     shutil.rmtree(folder, ignore_errors=True)
     _write_files(folder, host)
     release = release_of(host.os)
-    if dnf and release:
-        shutil.copyfile(release_rpm(dnf.repositories, release), folder / "release.rpm")
-    container = Container(host.name, "host", _wanted(host, made, dnf), host.fleet, True)
+    if release and more.dnf_repositories:
+        shutil.copyfile(release_rpm(more.dnf_repositories, release), folder / "release.rpm")
+    container = Container(host.name, "host", _wanted(host, made, more), host.fleet, True)
     volumes = [
         f"--volume={folder}:/etc/kubegpu-rig:ro",
         f"--volume={made.images}:/opt/kubegpu-rig/images:ro",
@@ -90,7 +90,7 @@ def _start(host: Host, made: Made, dnf: Dnf | None, network: str) -> None:
         "--volume=/var/lib/kubelet",
         *_compiled(host),
     ]
-    start_systemd(container, network, host.address, _image(host, made, dnf), *volumes)
+    start_systemd(container, network, host.address, _image(host, made, more), *volumes)
 
 
 def _compiled(host: Host) -> list[str]:

@@ -10,14 +10,12 @@ import email.utils
 import gzip
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from _rig import debian, driver_files, packages, parts
+from _rig import debian, packages, parts, served
 from _rig.cache import cache, key, made_once
 from _rig.debs import EPOCH, Sources, control, write_deb
 from _rig.nvml import ensure_nvml
@@ -26,67 +24,42 @@ from _rig.shell import RigError, attempt, run
 
 TOOLKIT = "nvidia-container-toolkit"
 OWNER = "kubegpu.nodes test rig"
-# Where dnf repositories are for the server, if any are: fleets without hosts that want them have none made.
-DNF_SERVED = "/srv/kubegpu-rig-rpm"
-DNF_PATHS = ("compute/cuda/repos/rhel9", "compute/cuda/repos/rhel10", "el")
 
 
 def ensure_repositories() -> Path:
     """A folder to serve over HTTPS: the repositories, each with its public key, and that key's `fingerprint`."""
     signing_key = ensure_signing_key()
     entries = packages.table()
-    userland = {driver.version: ensure_nvml(driver) for driver in packages.drivers(entries)}
-    smi = debian.nvidia_smi()
-    toolkit = parts.ensure(TOOLKIT)
-    sources = Sources(userland, smi, toolkit / "bin")
-    code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py", "driver_files.py")]
-    names = [folder.name for folder in (*userland.values(), toolkit)]
-    folder = cache() / "apt" / key(PACKAGES, *code, *names, smi, signing_key / "fingerprint", os.uname().release)
+    filled = sources()
+    code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py", "served.py")]
+    names = [folder.name for folder in (*filled.userland.values(), filled.toolkit.parent)]
+    fingerprint = signing_key / "fingerprint"
+    folder = cache() / "apt" / key(PACKAGES, *code, *names, filled.nvidia_smi, fingerprint, os.uname().release)
 
     def make(new: Path) -> None:
-        (new / "fingerprint").write_bytes((signing_key / "fingerprint").read_bytes())
+        (new / "fingerprint").write_bytes(fingerprint.read_bytes())
         with keyring(signing_key) as home:
             for repository in packages.repositories(entries):
-                _fill(new, repository, sources, signing_key, home)
-        _driver_files(new, entries, sources)
+                _fill(new, repository, filled, signing_key, home)
         for path in entries["runfiles"]["paths"]:
             (new / path).parent.mkdir(parents=True, exist_ok=True)
             (new / path).write_bytes((PACKAGES / "files" / "runfile").read_bytes())
-        for path in DNF_PATHS:
-            (new / path).symlink_to(f"{DNF_SERVED}/{path}")
+        served.link(new)
 
     return made_once(folder, make, "write the apt repositories")
 
 
-def _driver_files(root: Path, entries: dict[str, Any], sources: Sources) -> None:
-    """NVIDIA signs each of its repositories that are packages with another key; here one of them has all."""
-    table = entries["driver_files"]
-    with keyring(None) as home, tempfile.TemporaryDirectory(prefix="kubegpu-local-") as scratch:
-        _gpg(home, "--quick-generate-key", f"{OWNER}: local repositories", "default", "default", "never")
-        key = Path(scratch, "keyring.gpg")
-        _gpg(home, "--output", key, "--export")
-        for driver in packages.drivers(entries):
-            words = {"version": driver.version}
-            driver_files.write_runfile(driver.version, sources, root / table["installer"].format(**words))
-            folder = root / table["repository"].format(**words)
-            folder.mkdir(parents=True)
-            for release, family in table["releases"].items():
-                inside = Path(scratch, driver.version, release)
-                inside.mkdir(parents=True)
-                found = packages.of_driver(entries, family, driver)
-                debs = [root / f"compute/cuda/repos/{release}/x86_64" / package.file_name for package in found]
-                for deb in debs:
-                    shutil.copyfile(deb, inside / deb.name)
-                _index(inside, Repository(f"local-{release}", [], "", found), debs, home)
-                package = driver_files.local_repository(release, driver.version)
-                driver_files.write_local_repository(package, inside, key, folder)
+def sources() -> Sources:
+    """What packages are filled from, each made or loaded once."""
+    userland = {driver.version: ensure_nvml(driver) for driver in packages.drivers(packages.table())}
+    return Sources(userland, debian.nvidia_smi(), parts.ensure(TOOLKIT) / "bin")
 
 
 def _fill(root: Path, repository: Repository, sources: Sources, signing_key: Path, home: Path) -> None:
     first, *others = [root / path for path in repository.paths]
     first.mkdir(parents=True)
     debs = [write_deb(package, sources, first) for package in repository.packages]
-    _index(first, repository, debs, home)
+    index(first, repository, debs, home)
     for folder in others:
         folder.mkdir(parents=True)
         for path in first.iterdir():
@@ -95,16 +68,16 @@ def _fill(root: Path, repository: Repository, sources: Sources, signing_key: Pat
         (folder / repository.key_name).resolve().write_bytes((signing_key / "public.asc").read_bytes())
 
 
-def _index(folder: Path, repository: Repository, debs: list[Path], home: Path) -> None:
+def index(folder: Path, repository: Repository, debs: list[Path], home: Path) -> None:
     """What apt reads of a folder of packages, signed."""
     entries = [index_entry(*pair) for pair in zip(repository.packages, debs, strict=True)]
-    index = "\n".join(entries).encode()
-    files = {"Packages": index, "Packages.gz": gzip.compress(index, mtime=0)}
+    listed = "\n".join(entries).encode()
+    files = {"Packages": listed, "Packages.gz": gzip.compress(listed, mtime=0)}
     for name, content in files.items():
         (folder / name).write_bytes(content)
     (folder / "Release").write_text(release(repository, files))
-    _gpg(home, "--clearsign", "--output", folder / "InRelease", folder / "Release")
-    _gpg(home, "--armor", "--detach-sign", "--output", folder / "Release.gpg", folder / "Release")
+    gpg(home, "--clearsign", "--output", folder / "InRelease", folder / "Release")
+    gpg(home, "--armor", "--detach-sign", "--output", folder / "Release.gpg", folder / "Release")
 
 
 def index_entry(package: Package, deb: Path) -> str:
@@ -138,11 +111,11 @@ def ensure_signing_key() -> Path:
 
 def _make_key(folder: Path) -> None:
     with keyring(None) as home:
-        _gpg(home, "--quick-generate-key", OWNER, "rsa3072", "sign", "never")
+        gpg(home, "--quick-generate-key", OWNER, "rsa3072", "sign", "never")
         (folder / "secret.asc").touch(0o600)
-        (folder / "secret.asc").write_text(_gpg(home, "--armor", "--export-secret-keys"))
-        (folder / "public.asc").write_text(_gpg(home, "--armor", "--export"))
-        (folder / "fingerprint").write_text(fingerprint(_gpg(home, "--with-colons", "--list-keys")) + "\n")
+        (folder / "secret.asc").write_text(gpg(home, "--armor", "--export-secret-keys"))
+        (folder / "public.asc").write_text(gpg(home, "--armor", "--export"))
+        (folder / "fingerprint").write_text(fingerprint(gpg(home, "--with-colons", "--list-keys")) + "\n")
 
 
 def fingerprint(listing: str) -> str:
@@ -158,11 +131,11 @@ def keyring(signing_key: Path | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="kubegpu-gpg-") as home:
         try:
             if signing_key is not None:
-                _gpg(Path(home), "--import", signing_key / "secret.asc")
+                gpg(Path(home), "--import", signing_key / "secret.asc")
             yield Path(home)
         finally:
             run("gpgconf", "--homedir", home, "--kill", "all")
 
 
-def _gpg(home: Path, *argv: str | Path) -> str:
+def gpg(home: Path, *argv: str | Path) -> str:
     return run("gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode=loopback", "--passphrase=", *argv)
