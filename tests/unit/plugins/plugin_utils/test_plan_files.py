@@ -224,11 +224,12 @@ def test_its_own_source_is_nobody_elses() -> None:
     assert rules({**host(files={path: SUM}), "package_sources": [row]}, wish()) == ["foreign-source"]
 
 
-def test_without_apt() -> None:
+@pytest.mark.parametrize("wishes", [local, run], ids=["local_repo", "runfile"])
+def test_without_apt(wishes: t.Callable[[], t.Any]) -> None:
     line = {"id": "example", "name": "Example", "version": "1", "architectures": ["x86_64"], "package_manager": "dnf"}
     ours = {"platforms": {"sources": {"here": "this test"}, "platforms": [{**line, "source": "here"}]}}
-    found = plan(host(platform={"id": "example", "version": "1"}), local(), ours)["refusals"]
-    assert "local-repo-without-apt" in [refusal["rule"] for refusal in found]
+    found = plan(host(platform={"id": "example", "version": "1"}), wishes(), ours)["refusals"]
+    assert "driver-file-without-apt" in [refusal["rule"] for refusal in found]
 
 
 def test_removal_of_its_packages() -> None:
