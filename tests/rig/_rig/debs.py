@@ -237,7 +237,7 @@ def _headers(tree: Tree, package: Named, sources: Sources) -> None:
     tree.link(f"usr/lib/modules/{kernel}/build", f"/usr/src/linux-headers-{kernel}")
 
 
-def _dkms(tree: Tree, package: Package, sources: Sources) -> None:
+def _dkms(tree: Tree, package: Named, sources: Sources) -> None:
     tree.copy("usr/sbin/dkms", FILES / "dkms", 0o755)
 
 
