@@ -74,7 +74,7 @@ def documentation(steps: Steps) -> None:
 
 
 def units(steps: Steps) -> None:
-    """On the oldest and the newest supported ansible-core, and on that of the scenarios where one of them cannot run."""
+    """On the oldest and the newest supported ansible-core, and on the one of the scenarios if either cannot run."""
     here = dict(venvs.interpreters())
     usable = {core: next((here[minor] for minor in pythons if minor in here), None) for core, pythons in CORES}
     both = all(usable.values())
