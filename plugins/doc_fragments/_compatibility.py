@@ -27,9 +27,10 @@ options:
     suboptions:
       platforms:
         description:
-          - C(platforms) by C(id) and C(version), with C(name), C(architectures), C(package_manager),
-            [C(repository_architectures)], where NVIDIA's repository has fewer.
+          - C(platforms) by C(id) and C(version), with C(name), C(architectures), C(package_manager).
           - A line here does not teach the roles a new platform; they need files of variables for it as well.
+          - C(repositories) of NVIDIA's by C(id) and C(version), with [C(architectures)] and [C(first_branch)], where
+            they have less than others.
           - C(drivers) that a distribution has itself, by C(id), C(version), C(branch) and C(flavour), with [C(newest)].
           - C(toolkits) by C(id) and C(version), with C(cuda), the CUDA that a distribution has itself.
           - C(components) by C(id) and C(name), in which a distribution has them.

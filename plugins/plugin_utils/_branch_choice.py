@@ -8,7 +8,15 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_files, _versions
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PREINSTALLED, Case, Section, flag, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
+    DISTRO,
+    PREINSTALLED,
+    REPO,
+    Case,
+    Section,
+    flag,
+    text,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers import reach
 
 NEWEST, NEEDED, KEEP = "newest", "needed", "keep"
@@ -21,7 +29,10 @@ TYPE_WORDS = {"LTSB": "long-term support", "PB": "production", "NFB": "new featu
 
 
 class Limit(t.NamedTuple):
-    """What rules branches out. `kind`: card, cuda, flavour, distro or installed. `words` say why, `source` where."""
+    """What rules branches out. `words` say why, `source` where.
+
+    `kind`: card, cuda, flavour, distro, repository or installed.
+    """
 
     kind: str
     words: str
@@ -114,6 +125,7 @@ def limits(case: Case) -> list[Limit]:
         *card_limits(case),
         *cuda_limits(case),
         *distro_limits(case),
+        *repository_limits(case),
         *installed_limits(case),
     ]
 
@@ -132,6 +144,18 @@ def distro_limits(case: Case) -> list[Limit]:
 def distro_words(case: Case) -> str:
     names = ", ".join(str(branch) for branch in sorted({line.branch for line in case.distro_drivers}))
     return f"{text(case.platform, 'name') or 'this distribution'} has only branch {names or 'none'} itself"
+
+
+def repository_limits(case: Case) -> list[Limit]:
+    """NVIDIA's repository for a new distribution begins with the branches of its time."""
+    if case.source != REPO or not case.line:
+        return []
+    there = case.data.repository(case.line)
+    if there.first_branch is None:
+        return []
+    name = text(case.platform, "name") or "this distribution"
+    words = f"NVIDIA's repository for {name} begins with branch {there.first_branch}"
+    return [Limit("repository", words, there.source, _at_least(there.first_branch))]
 
 
 def card_limits(case: Case) -> list[Limit]:

@@ -32,6 +32,14 @@ class Library(t.NamedTuple):
     match: str | None
 
 
+class Repository(t.NamedTuple):
+    """NVIDIA's repository for a distribution. `first_branch`: the oldest that it has; None where it has all."""
+
+    architectures: tuple[str, ...]
+    first_branch: int | None
+    source: str
+
+
 class DistroDriver(t.NamedTuple):
     """A branch and flavour of the driver that a distribution has itself. `newest` is the newest version seen of it."""
 

@@ -85,9 +85,12 @@ FILES: dict[str, dict[str, Table]] = {
                 "name": "text",
                 "version": "version",
                 "architectures": "texts",
-                "repository_architectures": "texts?",
                 "package_manager": "apt|dnf",
             },
+        ),
+        "repositories": Table(
+            ("id", "version"),
+            {"id": "text", "version": "version", "architectures": "texts?", "first_branch": "number?"},
         ),
         "drivers": Table(
             ("id", "version", "branch", "flavour"),
@@ -194,6 +197,7 @@ REFERENCES = (
     ("architectures", "architectures", "first_branch", ("branches", "branches", "branch")),
     ("architectures", "device_ids", "architecture", ("architectures", "architectures", "name")),
     ("platforms", "drivers", "branch", ("branches", "branches", "branch")),
+    ("platforms", "repositories", "first_branch", ("branches", "branches", "branch")),
     ("architectures", "capabilities", "architecture", ("architectures", "architectures", "name")),
 )
 

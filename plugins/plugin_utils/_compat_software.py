@@ -15,6 +15,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers impo
     KnownBad,
     Library,
     Package,
+    Repository,
     Runtime,
     last_day,
     minor,
@@ -37,10 +38,15 @@ class Software(Lines):
                 return line
         return None
 
-    def repository_architectures(self, platform: Line) -> tuple[list[str], str]:
-        """The machines that NVIDIA's repository for a distribution has packages for, and the source of that."""
-        found = platform.get("repository_architectures") or platform["architectures"]
-        return list(found), self._source("platforms", platform)
+    def repository(self, platform: Line) -> Repository:
+        """What NVIDIA's repository for a distribution, a line of `platforms`, has of what the distribution can use."""
+        names = (platform["id"], platform["version"])
+        line = next(
+            (line for line in self._lines("platforms", "repositories") if (line["id"], line["version"]) == names),
+            platform,
+        )
+        architectures = line.get("architectures") or platform["architectures"]
+        return Repository(tuple(architectures), line.get("first_branch"), self._source("platforms", line))
 
     def driver_packages(self, manager: str, branch: int, flavour: str, release: str | None = None) -> list[Package]:
         """Those of NVIDIA's repository. `release` is an Enterprise Linux's version, such as 9.4; apt needs none."""

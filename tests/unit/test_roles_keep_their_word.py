@@ -16,6 +16,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan,
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (CHECKOUT / "roles").iterdir() if (path / "meta").is_dir())
 NAMES = [role.name for role in ROLES]
+PLATFORMS = CHECKOUT / "plugins" / "plugin_utils" / "data" / "platforms.yml"
 
 each_role = pytest.mark.parametrize("role", ROLES, ids=NAMES)
 
@@ -155,7 +156,7 @@ def test_platforms_of_the_data_are_served(role: Path) -> None:
     here = {path.stem for path in (role / "vars").glob("*.yml")} - {"main"}
     if not here:
         pytest.skip("the role does not differ by distribution")
-    data = read(CHECKOUT / "plugins" / "plugin_utils" / "data" / "platforms.yml")["platforms"]
+    data = read(PLATFORMS)["platforms"]
     managers = {path.stem for path in (role / "vars" / "package_manager").glob("*.yml")}
     for line in data:
         if managers and line["package_manager"] not in managers:
@@ -207,6 +208,20 @@ def test_preflight_knows_the_wishes_of_the_other_roles(name: str, fallback: str)
     default = options(owners[0])[name]["default"]
     written = default[3:-3] if isinstance(default, str) and default.startswith("{{ ") else repr(default)
     assert fallback == written
+
+
+def test_each_repository_of_nvidias_has_its_key() -> None:
+    keys = read(CHECKOUT / "roles" / "nvidia_driver" / "vars" / "main.yml")["__nvidia_driver_keys"]
+    folders = set()
+    for line in read(PLATFORMS)["platforms"]:
+        id_ = "rhel" if line["package_manager"] == "dnf" else line["id"]
+        folders.add(f"{id_}{line['version'].replace('.', '')}")
+    assert folders == set(keys)
+    for folder, key in keys.items():
+        assert re.fullmatch(r"[0-9A-F]{40}", key["fingerprint"]) or (folder, key["fingerprint"]) == ("rhel10", ""), (
+            folder
+        )
+        assert key["fingerprint"].endswith(key["file"].removesuffix(".pub").upper()) or not key["fingerprint"]
 
 
 def test_plan_and_role_name_the_same_modules_and_services() -> None:

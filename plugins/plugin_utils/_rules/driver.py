@@ -78,6 +78,8 @@ def _relax(case: Case, against: list[Limit]) -> str:
         return f"allow the downgrade with {DOWNGRADE}"
     if "distro" in kinds:
         return "take the driver from NVIDIA's repository with nvidia_driver_source: repo"
+    if "repository" in kinds:
+        return "take the driver from the distribution with nvidia_driver_source: distro, or use another release of it"
     if "cuda" in kinds:
         rest = allowed(case, [limit for limit in limits(case) if limit.kind != "cuda"])
         cuda = _newest_cuda(case, max(rest)) if rest else None

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_plan, _distribution, _host_plan
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
+    _branch_choice,
+    _cuda_plan,
+    _distribution,
+    _host_plan,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
     LOCAL_REPO,
@@ -107,12 +112,28 @@ def repository_architecture(case: Case, planned: Planned) -> Findings:
         return
     if not _wishes_packages(case, planned):
         return
-    there, source = case.data.repository_architectures(case.line)
-    if architecture not in there:
+    there = case.data.repository(case.line)
+    if architecture not in there.architectures:
         name = text(case.platform, "name") or "this distribution"
         way_out = "take the driver from the distribution with nvidia_driver_source: distro, and CUDA from runfiles"
         reason = f"NVIDIA's repository for {name} has no packages for {architecture}"
-        yield refuse("repository-architecture", ", ".join(there), architecture, way_out, reason, source)
+        has = ", ".join(there.architectures)
+        yield refuse("repository-architecture", has, architecture, way_out, reason, there.source)
+
+
+def branch_of_the_repository(case: Case, planned: Planned) -> Findings:
+    """Of words another rule tells that no branch fits."""
+    target = planned.target
+    if target is None or target.kept or not case.line:
+        return
+    for limit in _branch_choice.repository_limits(case):
+        if not limit.allows(target.branch):
+            own = sorted({line.branch for line in case.distro_drivers if line.flavour == target.flavour})
+            ways = ["set nvidia_driver_branch to a later one"]
+            ways += [f"take branch {own[-1]} of the distribution with nvidia_driver_source: distro"] if own else []
+            reason = f"Branch {target.branch} is not to be had: {limit.words}"
+            found = f"branch {target.branch}"
+            yield refuse("repository-branch", limit.words, found, ", or ".join(ways), reason, limit.source)
 
 
 def imex_of_the_branch(case: Case, planned: Planned) -> Findings:
@@ -200,6 +221,7 @@ RULES: tuple[Rule, ...] = (
     mirror_with_credentials,
     foreign_source,
     repository_architecture,
+    branch_of_the_repository,
     unknown_source,
     branch_of_the_distribution,
     components,

@@ -59,7 +59,7 @@ def _local_repositories(root: Path, entries: dict[str, Any], debs: Path) -> None
 def _index(inside: Path, name: str, found: list[Package], debs: Path, home: Path) -> None:
     inside.mkdir(parents=True)
     copies = [Path(shutil.copy(debs / package.file_name, inside)) for package in found]
-    repository.index(inside, Repository(name, [], "", found), copies, home)
+    repository.index(inside, Repository(name, {}, found), copies, home)
 
 
 def write_runfile(version: str, sources: Sources, path: Path) -> None:

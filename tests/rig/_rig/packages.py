@@ -30,8 +30,7 @@ class Package(NamedTuple):
 
 class Repository(NamedTuple):
     name: str
-    paths: list[str]  # below the served folder; all have the same packages
-    key_name: str  # the file with the public key, seen from each path
+    paths: dict[str, str]  # folders with the same packages below the served one; the public key's file, seen from each
     packages: list[Package]
     origin: str = "NVIDIA"
 
@@ -49,15 +48,15 @@ def repositories(entries: dict[str, Any]) -> list[Repository]:
     cuda = cuda_packages(entries)
     found = []
     for family, entry in entries["family"].items():
-        paths = [f"compute/cuda/repos/{release}/x86_64" for release in entry["releases"]]
+        paths = {f"compute/cuda/repos/{release}/x86_64": key_name for release, key_name in entry["releases"].items()}
         driver = [package for driver in drivers(entries) for package in _driver_packages(entry, driver)]
-        found.append(Repository(f"cuda-{family}", paths, "3bf863cc.pub", [*driver, *cuda]))
+        found.append(Repository(f"cuda-{family}", paths, [*driver, *cuda]))
     rows, versions = entries["toolkit"]["package"], entries["toolkit"]["versions"]
     toolkit = [_package(row, version, "1") for version in versions for row in rows]
-    found.append(Repository("container-toolkit", ["libnvidia-container/stable/deb/amd64"], "../../../gpgkey", toolkit))
+    found.append(Repository("container-toolkit", {"libnvidia-container/stable/deb/amd64": "../../../gpgkey"}, toolkit))
     own, version = entries["system"]["package"], entries["system"]["version"]
     system = [_package(row, version, "1") for row in own]
-    found.append(Repository("system", ["system"], "key.asc", system, "Debian"))
+    found.append(Repository("system", {"system": "key.asc"}, system, "Debian"))
     return found
 
 

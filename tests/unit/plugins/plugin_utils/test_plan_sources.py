@@ -16,6 +16,7 @@ from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_host
     GH200,
     H100,
     NVSWITCH,
+    V100,
     Facts,
     from_distribution,
     host,
@@ -304,6 +305,26 @@ def test_debian_on_arm64_has_its_own_driver_only() -> None:
     assert found["rule"] == "repository-architecture" and "nvidia_driver_source: distro" in found["way_out"]
     assert rules(facts, {"cuda": {"versions": ["13.0"]}}) == ["repository-architecture"]
     assert rules(on_arm64(installed()), wish("keep")) == []
+
+
+def test_a_branch_that_nvidias_repository_for_a_new_release_does_not_have() -> None:
+    (found,) = plan(trixie(), wish("580"))["refusals"]
+    assert found["rule"] == "repository-branch"
+    assert "NVIDIA's repository for Debian GNU/Linux 13 (trixie) begins with branch 590" in found["sentence"]
+    assert "take branch 550 of the distribution with nvidia_driver_source: distro" in found["way_out"]
+    assert rules(trixie(), wish("595")) == rules(bookworm(), wish("580")) == []
+    assert rules(trixie(), distro("550")) == []
+
+
+def test_words_do_not_choose_what_the_repository_does_not_have() -> None:
+    assert plan(trixie(), wish("needed", cuda_images=["12.8"]))["driver"]["branch"] == "595"
+    assert plan(bookworm(), wish("needed", cuda_images=["12.8"]))["driver"]["branch"] == "580"
+
+
+def test_cards_that_are_too_old_for_what_the_repository_has() -> None:
+    (found,) = plan({**trixie(), "pci": [V100]}, wish("newest"))["refusals"]
+    assert found["rule"] == "no-branch-fits" and "begins with branch 590" in found["sentence"]
+    assert "nvidia_driver_source: distro" in found["way_out"]
 
 
 def installed(version: str = "535.309.01", **other: t.Any) -> Facts:
