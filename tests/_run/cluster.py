@@ -36,8 +36,9 @@ CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
 SLOW = re.compile(r"^slow: true$", re.M)
 
 _up = threading.Event()
-# All but Ansible's own remark on its first visit to a host, where it makes its folder for temporary files.
-COMPLAINTS = re.compile(r"\[(?:DEPRECATION )?WARNING\](?!: Module remote_tmp)[^\n]*")
+# All but Ansible's own remark on its first visit to a host, where it makes its folder for temporary files. A playbook
+# that is not there is no error to molecule, and what it should have shown would go unseen.
+COMPLAINTS = re.compile(r"\[(?:DEPRECATION )?WARNING\](?!: Module remote_tmp)[^\n]*|Missing playbook[^\n]*")
 
 
 def everything(steps: Steps) -> None:
