@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -19,22 +19,26 @@ from _rig.shell import say
 
 
 class Made(NamedTuple):
-    image: str  # of every container, in podman's storage
+    image: str  # of the control plane and of most hosts, in podman's storage
     kubernetes: Path
     etcd: Path
     repositories: Path  # what the HTTPS server serves
     images: Path  # OCI tars that each host's containerd knows
 
 
-def everything() -> Made:
-    """Go keeps all cores busy while Debian's packages are mostly waited for: one thread each."""
+def everything(systems: Iterable[str] = ()) -> Made:
+    """Go keeps all cores busy while Debian's packages are mostly waited for: one thread each.
+
+    `systems`: what hosts are to be. Nothing is made for one that nobody asks for.
+    """
     with ThreadPoolExecutor(2) as pool:
-        base = pool.submit(debian.base_image)
+        bases = {system: pool.submit(debian.base_image, system) for system in sorted({debian.SYSTEM, *systems})}
         etcd = pool.submit(debian.etcd)
         kubernetes = parts.ensure("kubernetes")
-        image = pool.submit(node_image, base.result(), kubernetes)
+        begun = {system: pool.submit(node_image, system, base.result(), kubernetes) for system, base in bases.items()}
         repositories, images = ensure_repositories(), ensure_images()
-        return Made(image.result(), kubernetes, etcd.result(), repositories, images)
+        made = {system: image.result() for system, image in begun.items()}
+        return Made(made[debian.SYSTEM], kubernetes, etcd.result(), repositories, images)
 
 
 def build(names: list[str]) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 from _rig import control_plane
 from _rig.build import Made
 from _rig.cache import RIG, cache, key
+from _rig.debian import base_folder
 from _rig.fleets import Host, address
-from _rig.image import host_key
+from _rig.image import host_keys, image_name
 from _rig.kubeconfig import with_token
 from _rig.nvml import hardware_ini
 from _rig.podman import Container, containers, inside, remove, start_systemd
@@ -37,7 +38,8 @@ def ssh_identity() -> None:
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kubegpu-rig", "-f", folder / "id.new")
         (folder / "id.new.pub").rename(folder / "id.pub")
         (folder / "id.new").rename(folder / "id")
-    write(folder / "known_hosts", f"{address(0).rsplit('.', 1)[0]}.* {host_key()}\n", 0o644)
+    everyone = f"{address(0).rsplit('.', 1)[0]}.*"
+    write(folder / "known_hosts", "".join(f"{everyone} {shown}\n" for shown in host_keys()), 0o644)
 
 
 def outdated(wanted: Iterable[Host], made: Made) -> list[Host]:
@@ -52,7 +54,12 @@ def _is_current(host: Host, found: Container | None, made: Made) -> bool:
 
 def _wanted(host: Host, made: Made) -> str:
     pki = control_plane.pki()
-    return key(made.image, str(made.images), repr(host), hardware_ini(host.card, host.gpus, host.name), pki / "ca.crt")
+    hardware = hardware_ini(host.card, host.gpus, host.name)
+    return key(_image(host, made), str(made.images), repr(host), hardware, pki / "ca.crt")
+
+
+def _image(host: Host, made: Made) -> str:
+    return image_name(host.os, base_folder(host.os), made.kubernetes)
 
 
 def start(hosts: Sequence[Host], made: Made, network: str) -> None:
@@ -78,7 +85,7 @@ def _start(host: Host, made: Made, network: str) -> None:
         "--volume=/var/lib/kubelet",
         *_compiled(host),
     ]
-    start_systemd(container, network, host.address, made.image, *volumes)
+    start_systemd(container, network, host.address, _image(host, made), *volumes)
 
 
 def _compiled(host: Host) -> list[str]:
@@ -100,15 +107,15 @@ def _write_files(folder: Path, host: Host) -> None:
     write(folder / "authorized_keys", (state() / "ssh" / "id.pub").read_text())
     write(folder / "system.asc", (ensure_signing_key() / "public.asc").read_text(), 0o644)
     write(folder / "ca.crt", (control_plane.pki() / "ca.crt").read_text(), 0o644)
-    if host.os != "debian-12":
-        write(folder / "os-release", _costume(host.os), 0o644)
+    if host.costume:
+        write(folder / "os-release", _costume(host.costume), 0o644)
 
 
 def _costume(name: str) -> str:
     path = RIG / "os" / name
     if not path.is_file():
-        known = ["debian-12", *sorted(file.name for file in path.parent.iterdir())]
-        raise RigError(f"no host can be {name}; known are {', '.join(known)} (add tests/rig/os/{name})")
+        known = sorted(file.name for file in path.parent.iterdir())
+        raise RigError(f"there is no costume called {name}; known are {', '.join(known)} (add tests/rig/os/{name})")
     return path.read_text()
 
 

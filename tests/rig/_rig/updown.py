@@ -25,7 +25,7 @@ def up(fleets: Sequence[str], fresh: bool, kwok_nodes: int) -> None:
     """Control plane and the fleets' hosts, as this checkout has them; what runs already stays as it is."""
     wanted = [host for fleet in fleets for host in fleet_hosts(fleet)]
     needs.check()
-    made = everything()
+    made = everything(host.os for host in wanted)
     if kwok_nodes:
         kwok.ensure()
     with locked(lock_file(), BUSY):
