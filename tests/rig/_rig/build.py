@@ -32,13 +32,12 @@ def everything(systems: Iterable[str] = ()) -> Made:
     `systems`: what hosts are to be. Nothing is made for one that nobody asks for.
     """
     with ThreadPoolExecutor(2) as pool:
-        bases = {system: pool.submit(debian.base_image, system) for system in sorted({debian.SYSTEM, *systems})}
+        bases = {name: pool.submit(debian.base_image, name) for name in sorted({debian.SYSTEM, *systems})}
         etcd = pool.submit(debian.etcd)
         kubernetes = parts.ensure("kubernetes")
-        begun = {system: pool.submit(node_image, system, base.result(), kubernetes) for system, base in bases.items()}
+        made = pool.submit(lambda: {name: node_image(name, base.result(), kubernetes) for name, base in bases.items()})
         repositories, images = ensure_repositories(), ensure_images()
-        made = {system: image.result() for system, image in begun.items()}
-        return Made(made[debian.SYSTEM], kubernetes, etcd.result(), repositories, images)
+        return Made(made.result()[debian.SYSTEM], kubernetes, etcd.result(), repositories, images)
 
 
 def build(names: list[str]) -> None:
