@@ -84,8 +84,10 @@ def test_platform_files_define_the_same_names(role: Path) -> None:
 @each_role
 def test_main_is_a_table_of_contents(role: Path) -> None:
     for task in read(role / "tasks" / "main.yml"):
-        assert set(task) <= {"name", "ansible.builtin.import_tasks", "when", "tags"}, task
-        assert (role / "tasks" / task["ansible.builtin.import_tasks"]).is_file(), task
+        (how,) = set(task) & {"ansible.builtin.import_tasks", "ansible.builtin.include_tasks"}
+        assert set(task) <= {"name", how, "when", "tags"}, task
+        assert (role / "tasks" / task[how]).is_file(), task
+        assert how == "ansible.builtin.import_tasks" or "when" in task, "only what is mostly skipped is included"
 
 
 @each_role
@@ -156,7 +158,8 @@ def test_what_a_platform_file_names_is_there(role: Path) -> None:
 @each_role
 def test_what_the_plan_refuses_stops_every_role_that_asks_it(role: Path) -> None:
     """Also one without platform files: an unsupported distribution is a refusal of the plan."""
-    if not any("gpu_plan" in path.read_text(encoding="utf-8") for path in sorted((role / "vars").rglob("*.yml"))):
+    files = [path for folder in ("vars", "tasks") for path in sorted((role / folder).rglob("*.yml"))]
+    if not any("gpu_plan" in path.read_text(encoding="utf-8") for path in files):
         pytest.skip("the role does not ask the plan")
     conditions = [
         str(task["ansible.builtin.assert"]["that"]) for _, task in tasks(role) if "ansible.builtin.assert" in task

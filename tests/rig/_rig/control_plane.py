@@ -124,11 +124,12 @@ def get_ready(made: Made) -> None:
     apply: list[str | Path] = [
         made.kubernetes / "bin" / "kubectl",
         f"--kubeconfig={state()}/admin.kubeconfig",
+        "--request-timeout=10s",
         "apply",
         "--validate=false",
         "--filename",
     ]
-    wait_for("the cluster to take its first objects", lambda: _applied([*apply, "-"], manifest), components_said)
+    _give([*apply, "-"], manifest)
     if rbac.exists():
         run(*apply, rbac)
     wait_for(
@@ -145,9 +146,35 @@ def _manifest() -> str:
     return template.substitute(token_id=token_id, token_secret=token_secret)
 
 
-def _applied(argv: list[str | Path], manifest: str) -> bool:
-    """The API server makes its own namespaces and roles in the first second of being ready."""
-    return attempt(*argv, stdin=manifest).returncode == 0
+def _give(apply: list[str | Path], manifest: str) -> None:
+    """Have the cluster take its first objects.
+
+    One start in about sixty takes none for as long as one waits, though it calls itself ready; why is not known.
+    A second start does.
+    """
+    refused: list[str] = []
+    what = "the cluster to take its first objects"
+
+    def taken() -> bool:
+        return _applied(apply, manifest, refused)
+
+    def why_not() -> str:
+        return "\n".join([components_said(), *refused[-1:]])
+
+    try:
+        wait_for(what, taken, why_not, 30)
+    except RigError as error:
+        say(f"{error}\nstart the API server once more")
+        inside(NAME, "systemctl", "restart", "rig-kube-apiserver")
+        wait_for(what, taken, why_not)
+
+
+def _applied(argv: list[str | Path], manifest: str, refused: list[str]) -> bool:
+    """The API server makes its own namespaces and roles in the first second of being ready; until then it refuses."""
+    answer = attempt(*argv, stdin=manifest)
+    if answer.returncode != 0:
+        refused.append(last_words(answer.stderr, 5))
+    return answer.returncode == 0
 
 
 def _write_service_account(kubectl: Path) -> bool:
