@@ -16,7 +16,7 @@ demo-down:  ## take down what KEEP=1 left up
 test:  ## every check
 	$(RUN) test
 
-test-slow:  ## what takes too long for that: gigabytes that are loaded, installations that break off half-way
+test-slow:  ## what takes too long for that: drivers from files, hosts with dnf, CUDA from the distribution, what breaks off half-way
 	$(RUN) test-slow
 
 test-unit:  ## unit tests, on several ansible-cores

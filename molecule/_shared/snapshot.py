@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,13 +50,13 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
+DPKG = ("dpkg-query", "--show", "--showformat", "${binary:Package} ${Version} ${Status}\n")
+RPM = ("rpm", "--query", "--all", "--queryformat", "%{NAME}.%{ARCH} %{VERSION}-%{RELEASE} installed\n")
+
+
 def packages() -> Iterator[tuple[str, str]]:
-    listed = subprocess.run(
-        ["dpkg-query", "--show", "--showformat", "${binary:Package} ${Version} ${Status}\n"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    command = DPKG if shutil.which(DPKG[0]) else RPM
+    listed = subprocess.run(command, check=True, capture_output=True, text=True)
     for line in listed.stdout.splitlines():
         name, version, status = line.split(" ", 2)
         yield f"package {name}", f"{version} {status}"

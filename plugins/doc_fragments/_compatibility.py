@@ -47,7 +47,8 @@ options:
             branch has, the second which are the default.
           - C(fabric) by C(package_manager) and C(name), with C(for) (V(nvswitch), V(nvlink5), V(imex)), C(pinned),
             [C(from)], [C(below)].
-          - C(headers), C(build) and C(toolkit) by C(package_manager) and C(name).
+          - C(headers), C(build) and C(toolkit) by C(package_manager) and C(name), the second with [C(for)] (sources
+            of the driver, all if it has none).
           - C(cuda) by C(package_manager) and C(name), with C(for) (what C(cuda_components) may be), [C(origin)],
             [C(platforms)].
           - C(cuda_libraries) by C(package_manager) and C(name), with C(library) (V(cudnn-9), V(nccl)), C(for),

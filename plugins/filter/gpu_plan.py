@@ -51,9 +51,30 @@ options:
               - Where the driver comes from. V(repo) is NVIDIA's repository, V(distro) the distribution's own packages,
                 of which there are few branches, and V(preinstalled) whoever has installed it already. The last is
                 judged as V(keep) in O(wishes.driver.branch) is, whatever branch is named, and nothing of it is changed.
+              - V(local_repo) is NVIDIA's repository of one version, as a package, and V(runfile) NVIDIA's own
+                installer. Both are a O(wishes.driver.file), whose version counts, and for hosts with apt.
             type: str
-            choices: [repo, distro, preinstalled]
+            choices: [repo, distro, local_repo, runfile, preinstalled]
             default: repo
+          file:
+            description: The file of the sources V(local_repo) and V(runfile).
+            type: dict
+            suboptions:
+              url:
+                description: Where to download it; https. One of this and the two paths.
+                type: str
+              path:
+                description: The file on the controller.
+                type: str
+              host_path:
+                description: The file on the host.
+                type: str
+              sha256:
+                description: SHA-256 sum of the file.
+                type: str
+              key_fingerprint:
+                description: Fingerprint of the key that signs a V(local_repo).
+                type: str
           branch:
             description:
               - Branch of the driver, such as V(580). Any version of it will do, unless one is named.
@@ -66,7 +87,9 @@ options:
                 removed.
             type: str
           version:
-            description: Exact version, such as V(580.95.05). O(wishes.driver.branch) is then its branch, or empty.
+            description:
+              - Exact version, such as V(580.95.05). O(wishes.driver.branch) is then its branch, or empty.
+              - That of O(wishes.driver.file), where the name of the file has one.
             type: str
           cuda_images:
             description:
@@ -263,11 +286,16 @@ _value:
         - C(version) (V(null) is the newest of the branch in the repository), C(version_expected) (what that is likely
           to be, or what is there and will do), C(branch), C(branch_reason), C(flavour), C(flavour_reason).
         - C(packages) with C(name), C(kind), C(version_pin) and C(spec), C(pin) for the package manager (V(null) where
-          a driver is kept), C(remove) with names, whether the driver itself C(goes) with them, C(parts), which are
-          installed packages that another driver may take the place of, C(obsolete) packages that hold the host at
-          another branch, and C(parameters) of the kernel module.
+          a driver is kept, or comes without packages), C(remove) with names, whether the driver itself C(goes) with
+          them, C(parts), which are installed packages that another driver may take the place of, C(obsolete) packages
+          that hold the host at another branch, and C(parameters) of the kernel module.
+        - On hosts with dnf C(stream) is the module stream that has the packages, V(null) where there are none, and
+          C(lock) what versionlock is to keep the driver at.
         - C(before) is the whole driver that another one is to take the place of, with C(version), C(pin) and
-          C(packages), which come back where that one breaks off half-way.
+          C(packages), which come back where that one breaks off half-way. Without a C(version) on hosts with dnf.
+        - C(file) is where the file of a V(local_repo) or V(runfile) is, as wished for, with its C(sha256) and the
+          C(arguments) of NVIDIA's installer, V(null) for other sources. C(uninstall) tells whether NVIDIA's own
+          program is to take away what its installer brought.
         - C(disruption) is V(none), V(load), V(reload) (nobody uses a GPU), V(unload) or V(reboot), with
           C(disruption_reason). C(reason) is in words, and C(reasons) are sentences for branch and flavour.
       type: dict

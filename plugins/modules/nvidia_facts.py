@@ -41,6 +41,7 @@ options:
       - cuda
       - packages
       - package_sources
+      - dnf
       - container
       - kubelet
       - files
@@ -1252,7 +1253,8 @@ ansible_facts:
               its relatives.
             - Each value holds C(version) (with epoch and revision), C(held) and C(origin).
             - C(held) tells whether the package is on hold in dpkg, or locked in the lists of dnf's and
-              yum's versionlock (V(null) where these cannot be read).
+              yum's versionlock (V(null) where these cannot be read). What the role
+              P(kubegpu.nodes.nvidia_driver#role) locks itself is no hold, as its pins of apt are none.
             - C(origin) tells who offers this very version. From C(apt-cache policy), the C(Origin) of the
               repository's Release file, else its C(Label), else its host; V(null) where no repository
               offers it, and where apt has no cache of its lists. With rpm it is the package's vendor.
@@ -1310,6 +1312,47 @@ ansible_facts:
               description: Why the entry could not be written again from this row, V(null) where it could.
               type: str
               sample: its address has credentials in it
+              returned: always
+        dnf:
+          description: What dnf was told, by its own files; V(null) where there is no dnf, or where a file of it
+            could not be understood.
+          returned: when O(gather_subset) asks for it
+          type: dict
+          contains:
+            repositories:
+              description: Repositories that are switched on, from the files of C(/etc/yum.repos.d).
+              type: list
+              elements: dict
+              returned: always
+              contains:
+                id:
+                  description: Its name in brackets.
+                  type: str
+                  sample: baseos
+                  returned: always
+                file:
+                  description: The file that has it.
+                  type: str
+                  sample: /etc/yum.repos.d/rocky.repo
+                  returned: always
+                urls:
+                  description: What C(baseurl), C(mirrorlist) and C(metalink) say, without credentials.
+                  type: list
+                  elements: str
+                  sample: [https://developer.download.nvidia.com/compute/cuda/repos/rhel9/x86_64]
+                  returned: always
+            streams:
+              description: The stream that is enabled of each module, from C(/etc/dnf/modules.d).
+              type: dict
+              sample:
+                nvidia-driver: 580-open
+              returned: always
+            locks:
+              description: Patterns that the role P(kubegpu.nodes.nvidia_driver#role) has written into
+                C(/etc/dnf/plugins/versionlock.list). Those of others show as C(held) of their packages.
+              type: list
+              elements: str
+              sample: [nvidia-driver-580.95.05-*.*]
               returned: always
         container:
           description: Container runtimes and NVIDIA's container toolkit.
@@ -1644,7 +1687,7 @@ ansible_facts:
               C(cuda_limit): libnvidia-ml. C(proc): C(/proc/driver/nvidia/version). C(libraries): file
               names of libnvidia-ml. C(modinfo), C(packages), C(containerd), C(docker), C(crio), C(toolkit),
               C(kubelet): the programs of these names and their files. C(package_sources):
-              apt''s files. C(modinfo_next_boot): C(modinfo) for the
+              apt''s files. C(dnf): those of dnf. C(modinfo_next_boot): C(modinfo) for the
               kernel that boots next. C(systemd): C(systemctl show). C(persistenced), C(fabric_manager),
               C(imex): these programs. C(modules), C(parameters), C(holders): the kernel''s files. C(runfile):
               the log of NVIDIA''s installer. C(record): what the role nvidia_driver has written down.

@@ -12,8 +12,9 @@ version_added: 0.1.0
 author:
   - kubegpu.nodes authors (@kubegpu)
 description:
-  - Downloads an OpenPGP public key, compares the fingerprints of what it got with the pinned ones, and writes the key
-    to a file of its own, for C(Signed-By) of a C(.sources) file or C(gpgkey) of a C(.repo) file.
+  - Downloads an OpenPGP public key, or takes one of the host's files, compares the fingerprints of what it got with the
+    pinned ones, and writes the key to a file of its own, for C(Signed-By) of a C(.sources) file or C(gpgkey) of a
+    C(.repo) file.
   - A file that already holds exactly the pinned keys is kept, without any network request.
   - Needs neither C(gpg) nor any Python package on the host.
 extends_documentation_fragment:
@@ -39,13 +40,17 @@ options:
   url:
     description:
       - Where the key is, armored or binary. Only C(https) is accepted.
-      - Required if O(state=present).
+      - This or O(src) is required if O(state=present).
     type: str
+  src:
+    description:
+      - File on the host that has the key, armored or binary, instead of O(url).
+    type: path
   fingerprints:
     description:
       - Fingerprints of the primary keys, 40 hexadecimal digits each; spaces and case do not matter.
       - The file must hold these keys and no other one.
-      - Required if O(state=present).
+      - Required with O(url). With O(src) whatever keys that file has may do, where its own checksum was pinned.
     type: list
     elements: str
     default: []
@@ -74,6 +79,11 @@ EXAMPLES = r"""
     url: https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/3bf863cc.pub
     fingerprints:
       - EB69 3B30 35CD 5710 E231  E123 A4B4 6996 3BF8 63CC
+
+- name: Key of a repository that came as a package, whose own sum was checked
+  kubegpu.nodes.repository_key:
+    path: /usr/share/keyrings/nvidia-driver-local-keyring.gpg
+    src: /var/nvidia-driver-local-repo-debian12-580.95.05/nvidia-driver-local-keyring.gpg
 """
 
 RETURN = r"""
@@ -107,6 +117,7 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._openpgp import Open
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "path": {"type": "path", "required": True},
     "url": {"type": "str"},
+    "src": {"type": "path"},
     "fingerprints": {"type": "list", "elements": "str", "default": []},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "timeout": {"type": "int", "default": 30},
@@ -182,14 +193,30 @@ def run(params: dict[str, t.Any], fetch: Fetch, write: Write, check_mode: bool) 
 
 
 def _wanted(params: dict[str, t.Any], before: File, fetch: Fetch) -> File:
-    wanted = pinned(params["fingerprints"])
+    wanted = pinned(params["fingerprints"]) or (_keys_of(params["src"]) if params["src"] else [])
     if before.keys and sorted(before.keys) == sorted(wanted):
         return before
+    return File(_content(params, wanted, fetch), wanted)
+
+
+def _keys_of(path: str) -> list[str]:
+    """What a file of the host holds."""
+    found = read(path).keys
+    if not found:
+        raise KubeGpuError(f"{path} gave no usable key.", path=path)
+    return found
+
+
+def _content(params: dict[str, t.Any], wanted: t.Sequence[str], fetch: Fetch) -> bytes:
+    place = params["src"] or params["url"]
+    packets = checked(read(place).data or b"" if params["src"] else _fetched(params, fetch), place, wanted)
+    return armor(packets) if params["path"].endswith(".asc") else packets
+
+
+def _fetched(params: dict[str, t.Any], fetch: Fetch) -> bytes:
     if not params["url"].startswith("https://"):
         raise KubeGpuError(f"{params['url']} is not https; a key is only fetched over TLS.", url=params["url"])
-    packets = checked(fetch(params["url"], params["timeout"]), params["url"], wanted)
-    data = armor(packets) if params["path"].endswith(".asc") else packets
-    return File(data, wanted)
+    return fetch(params["url"], params["timeout"])
 
 
 def _shown(file: File) -> str:
@@ -223,7 +250,8 @@ def writer(module: AnsibleModule) -> Write:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC,
-        required_if=[("state", "present", ("url", "fingerprints"))],
+        required_if=[("state", "present", ("url", "src"), True)],
+        mutually_exclusive=[("url", "src")],
         supports_check_mode=True,
     )
     try:

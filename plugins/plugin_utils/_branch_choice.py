@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_files, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, PREINSTALLED, Case, Section, flag, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._compat_answers import reach
 
@@ -55,10 +55,10 @@ def choose(case: Case) -> Chosen:
         version = case.installed
         branch = _versions.branch_of(version) if version else None
         return Chosen(branch, version, f"driver {version} is installed and stays", [])
-    if word and (word == NEWEST or case.images):
+    version = _driver_files.version(case)
+    if word and (word == NEWEST or case.images) and not _driver_files.is_asked(case):
         return _search(case, word)
-    version = text(case.wish, "version")
-    branch = _versions.branch_of(text(case.wish, "branch") or version or "")
+    branch = _versions.branch_of((None if word else text(case.wish, "branch")) or version or "")
     return Chosen(branch if branch in case.data.branches() else None, version, "as wished", [])
 
 

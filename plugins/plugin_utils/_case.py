@@ -22,12 +22,18 @@ FLAVOURS = ("open", "proprietary")
 
 # The role holds the driver with it, whoever has installed that; see roles/nvidia_driver/vars/package_manager/apt.yml.
 PIN_FILE = "/etc/apt/preferences.d/kubegpu-nvidia-driver"
+# The same of a host with dnf, whose locks stand in a file of others': what came along with the driver's packages.
+RECORD_FILE = "/var/lib/kubegpu-nvidia-driver.packages"
 # What the role writes of the distribution's own packages; see roles/nvidia_driver/vars/package_manager/apt.yml.
 COMPONENTS_FILE = "/etc/apt/sources.list.d/kubegpu-components.sources"
 # What the role cuda writes of the packages that came along with the distribution's toolkit.
 CUDA_RECORD = "/var/lib/kubegpu-cuda.packages"
+# What the role writes down before it runs NVIDIA's installer; see roles/nvidia_driver/vars/main.yml.
+RUNFILE_FILE = "/var/lib/kubegpu-nvidia-driver.runfile"
 # Where a driver can come from: NVIDIA's repository, the distribution, or whoever has installed it already.
 REPO, DISTRO, PREINSTALLED = "repo", "distro", "preinstalled"
+# Or a file: NVIDIA's repository for one version as a package, or its own installer, which knows no packages.
+LOCAL_REPO, RUNFILE = "local_repo", "runfile"
 # The kernel's driver of devices that are handed on to virtual machines.
 PASSED_ON = "vfio-pci"
 
@@ -227,6 +233,25 @@ class Case:
     @cached_property
     def manager(self) -> str:
         return str((self.line or self.platform).get("package_manager"))
+
+    @property
+    def mark(self) -> str:
+        """The file by which a host tells that the role has installed a driver there."""
+        return RECORD_FILE if self.manager == "dnf" else PIN_FILE
+
+    def pin(self, version: str | None, branch: int) -> str:
+        """As the package manager matches versions; the revision of the package is its maker's.
+
+        dnf takes a name and what follows it apart at the hyphens: only with release and architecture there is one way.
+        """
+        if self.manager == "dnf":
+            return f"{version or f'{branch}.*'}-*.*"
+        return f"{version}-*" if version else f"{branch}.*"
+
+    def spec(self, name: str, pin: str | None) -> str:
+        """A package in these versions, as the package manager is asked for it."""
+        between = "-" if self.manager == "dnf" else "="
+        return f"{name}{between}{pin}" if pin else name
 
     @cached_property
     def devices(self) -> list[Section]:

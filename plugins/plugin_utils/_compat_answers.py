@@ -18,7 +18,7 @@ OPEN = {"never": "proprietary", "only": "open"}
 
 
 class Package(t.NamedTuple):
-    """`pinned`: it has the driver's own version. `kind`: package, module (dnf stream) or lock (dnf versionlock)."""
+    """`pinned`: it has the driver's own version. `kind`: package, or module (a stream of dnf's)."""
 
     name: str
     pinned: bool

@@ -113,7 +113,7 @@ FILES: dict[str, dict[str, Table]] = {
                 **BRANCHES,
                 "flavour": "open|proprietary",
                 "pinned": "flag",
-                "kind": "package|module|lock?",
+                "kind": "package|module?",
                 "releases": "texts?",
             },
         ),
@@ -121,7 +121,7 @@ FILES: dict[str, dict[str, Table]] = {
         "defaults": Table(("flavour",), {**BRANCHES, "flavour": "open|proprietary"}),
         "fabric": Table(("package_manager", "name"), {**PACKAGE, **BRANCHES, "for": "texts", "pinned": "flag"}),
         "headers": Table(("package_manager", "name"), PACKAGE),
-        "build": Table(("package_manager", "name"), PACKAGE),
+        "build": Table(("package_manager", "name"), {**PACKAGE, "for": "texts?"}),
         "cuda": Table(
             ("package_manager", "name"), {**PACKAGE, "for": "texts", "origin": "repo|distro?", "platforms": "texts?"}
         ),

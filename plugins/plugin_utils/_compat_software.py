@@ -83,9 +83,10 @@ class Software(Lines):
         """What modules for this kernel are built against."""
         return [_package(line, release=kernel).name for line in self._packages("headers", manager)]
 
-    def build_packages(self, manager: str) -> list[str]:
-        """What builds modules on a host, besides headers."""
-        return [line["name"] for line in self._packages("build", manager)]
+    def build_packages(self, manager: str, source: str) -> list[str]:
+        """What builds modules on a host, besides headers. `source`: where the driver comes from."""
+        lines = self._packages("build", manager)
+        return [line["name"] for line in lines if not line.get("for") or source in line["for"]]
 
     def cuda_packages(self, manager: str, version: str, components: str = "full") -> list[str]:
         """Packages of one toolkit: all of 13.0 is cuda-toolkit-13-0."""

@@ -28,7 +28,7 @@ OF_A_TOOLKIT = re.compile(r"cuda-(?!compat-).*?-([0-9]+)-([0-9]+)(?:-config-comm
 # Their other parts have the same end. So have packages of others', which stay.
 OF_THE_VENDOR = re.compile(r"cuda-(?!compat-)|lib|gds-tools-")
 FOR_CUDA = re.compile(r"\+cuda([0-9]+)")
-OF_A_LIBRARY = re.compile(r"lib(cudnn)([0-9]+)(?:-dev|-headers)?-cuda-([0-9]+)|lib(nccl)(?:2|-dev)")
+OF_A_LIBRARY = re.compile(r"lib(cudnn)([0-9]+)(?:-dev|-devel|-headers)?-cuda-([0-9]+)|lib(nccl)(?:2|-dev|-devel)?")
 COMMON = "-config-common"
 # Where a distribution has its toolkit, beside everything else.
 OWN_PLACE = "/usr"
@@ -44,11 +44,11 @@ def decide(case: Case) -> dict[str, t.Any]:
     libraries = [library for library in _libraries(case) if not _has(case, library)]
     if missing or libraries:
         names = [name for version in versions(case) for name in _packages(case, version)]
-        value["packages"] = [*names, *(_spec(library) for library in _libraries(case))]
+        value["packages"] = [*names, *(_spec(case, library) for library in _libraries(case))]
     value["steps"] = _cuda_runfiles.steps(case)
     files = [name for name in _cuda_runfiles.versions(case) if _cuda_runfiles.installed(case, name) is None]
     value["missing"] = [*missing, *files]
-    value["libraries"] = [_spec(library) for library in libraries]
+    value["libraries"] = [_spec(case, library) for library in libraries]
     if flag(case.cuda_wish, "remove_unlisted"):
         value["remove"] = sorted({*_gone(case, unlisted(case)), *_of_another_cuda(case)})
     chosen = text(case.cuda_wish, "default")
@@ -177,8 +177,8 @@ def _has(case: Case, library: Library) -> bool:
     return bool(version) and fnmatch.fnmatchcase(version, library.match or "*")
 
 
-def _spec(library: Library) -> str:
-    return f"{library.name}={library.match}" if library.match else library.name
+def _spec(case: Case, library: Library) -> str:
+    return case.spec(library.name, library.match)
 
 
 def _installed_libraries(case: Case) -> list[tuple[str, str, int | None]]:

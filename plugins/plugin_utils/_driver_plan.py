@@ -8,11 +8,20 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _compat, _effect, _kernels, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
+    _branch_choice,
+    _compat,
+    _driver_files,
+    _effect,
+    _kernels,
+    _versions,
+)
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
     FLAVOURS,
-    PIN_FILE,
+    LOCAL_REPO,
+    RUNFILE,
+    RUNFILE_FILE,
     Case,
     part,
     text,
@@ -37,8 +46,12 @@ NOTHING: dict[str, t.Any] = {
     "flavour_reason": None,
     "packages": [],
     "pin": None,
+    "stream": None,
+    "lock": None,
+    "file": None,
     "remove": [],
     "goes": False,
+    "uninstall": False,
     "parts": [],
     "obsolete": [],
     "before": NOBODY,
@@ -59,18 +72,15 @@ class Target(t.NamedTuple):
     flavour_reason: str
     kept: bool
     packages: list[dict[str, t.Any]]
+    # As the package manager matches versions; None where nothing is installed.
+    pin: str | None = None
+    # The stream of dnf's modules that has the packages.
+    stream: str | None = None
 
     def is_met_by(self, version: str | None) -> bool:
         if version is None:
             return False
         return version == self.version if self.version else _versions.branch_of(version) == self.branch
-
-    @property
-    def pin(self) -> str | None:
-        """As apt matches versions; the revision of the package is its maker's."""
-        if self.kept:
-            return None
-        return f"{self.version}-*" if self.version else f"{self.branch}.*"
 
     @property
     def words(self) -> str:
@@ -86,13 +96,21 @@ def target(case: Case, chosen: _branch_choice.Chosen) -> Target | None:
     flavour, why = _kept_flavour(case) if kept else _flavour(case, chosen.branch)
     version = chosen.version if kept else chosen.version or _lagging(case, chosen.branch, flavour)
     wanted = Target(chosen.branch, version, flavour, chosen.reason, why, kept, [])
-    if kept:
+    if kept or case.source == RUNFILE:
         return wanted
     if case.source == DISTRO:
         found = case.distro_packages(chosen.branch, str(flavour))
     else:
         found = case.data.driver_packages(case.manager, chosen.branch, str(flavour), text(case.platform, "version"))
-    return wanted._replace(packages=[_package(item, str(wanted.pin)) for item in found])
+    if case.source == LOCAL_REPO:
+        # It has one version alone, and the role's own pin holds the host at that.
+        found = [package for package in found if package.pinned]
+    pin = case.pin(wanted.version, wanted.branch)
+    return wanted._replace(
+        packages=[_package(case, item, pin) for item in found if item.kind == "package"],
+        pin=pin,
+        stream=next((item.name for item in found if item.kind == "module"), None),
+    )
 
 
 def _lagging(case: Case, branch: int, flavour: str | None) -> str | None:
@@ -131,13 +149,13 @@ def _flavour(case: Case, branch: int) -> tuple[str, str]:
     return recommended.value, f"what NVIDIA recommends for branch {branch} ({recommended.source})"
 
 
-def _package(package: _compat.Package, pin: str) -> dict[str, t.Any]:
+def _package(case: Case, package: _compat.Package, pin: str) -> dict[str, t.Any]:
     version_pin = pin if package.pinned else None
     return {
         "name": package.name,
         "kind": package.kind,
         "version_pin": version_pin,
-        "spec": f"{package.name}={version_pin}" if version_pin else package.name,
+        "spec": case.spec(package.name, version_pin),
     }
 
 
@@ -163,7 +181,8 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         return _absent(case)
     if wanted is None:
         return _value("none", "see the refusals")
-    action, reason = kept_action(case, wanted) if wanted.kept else _action(case, wanted)
+    how = kept_action if wanted.kept else _run_action if case.source == RUNFILE else _action
+    action, reason = how(case, wanted)
     disruption, why = _disruption(case, action)
     return _value(
         "reload" if (action, disruption) == ("reboot", "reload") else action,
@@ -176,14 +195,25 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         flavour=wanted.flavour,
         flavour_reason=wanted.flavour_reason,
         packages=wanted.packages,
-        pin=wanted.pin,
+        pin=wanted.pin if wanted.packages else None,
+        file=None if wanted.kept else _driver_files.step(case, wanted.version, wanted.flavour),
         parts=parts(case),
+        stream=wanted.stream,
+        lock=_lock(case, wanted),
         obsolete=_obsolete(case, wanted),
         before=_before(case, action),
         parameters=_effect.parameters(case),
         disruption=disruption,
         disruption_reason=why,
     )
+
+
+def _lock(case: Case, wanted: Target) -> str | None:
+    """What dnf is to keep: the version that is there, once it is, or else the branch that it comes from."""
+    if wanted.kept or case.manager != "dnf":
+        return None
+    there_already = case.installed if wanted.is_met_by(case.installed) and not missing(case, wanted) else None
+    return case.pin(wanted.version or there_already, wanted.branch)
 
 
 def _value(action: str, reason: str, **other: t.Any) -> dict[str, t.Any]:
@@ -206,6 +236,23 @@ def _action(case: Case, wanted: Target) -> tuple[str, str]:
         return "reboot", f"driver {there(case)} is built for kernel {_kernels.following(case)}, which boots next"
     if not (wanted.is_met_by(text(case.driver, "on_disk")) and case.driver.get("on_disk_flavour") == wanted.flavour):
         return "install", f"its packages are installed, but {versions(case)}"
+    return _loading(case) or _agreement(case)
+
+
+def _run_action(case: Case, wanted: Target) -> tuple[str, str]:
+    """No package tells what NVIDIA's installer has done; what it has put on the disk does."""
+    before, on_disk = case.installed, text(case.driver, "on_disk")
+    if before is None:
+        return "install", f"no driver is installed; {wanted.words} is wanted"
+    if _waits_for_its_kernel(case, wanted):
+        return "reboot", f"driver {there(case)} is built for kernel {_kernels.following(case)}, which boots next"
+    if on_disk is None and wanted.is_met_by(before):
+        return "install", f"NVIDIA's installer has been here, but {versions(case)}"
+    if not (wanted.is_met_by(before) and case.driver.get("on_disk_flavour") == wanted.flavour):
+        return (
+            "change",
+            f"driver {_flavoured(before, text(case.driver, 'on_disk_flavour'))} is installed; {wanted.words} is wanted",
+        )
     return _loading(case) or _agreement(case)
 
 
@@ -252,12 +299,14 @@ def _pins_the_same(wanted: Target, pinned: str) -> bool:
 
 
 def _before(case: Case, action: str) -> dict[str, t.Any]:
-    """The whole driver that another one takes the place of: what is to come back where that one breaks off half-way."""
+    """The whole driver that another one takes the place of: what apt brings back where that one breaks off half-way."""
     version = text(case.driver, "on_disk")
     if action not in ("change", "install") or version is None or text(case.driver, "userland") != version:
         return NOBODY
+    if case.manager != "apt" or case.source == RUNFILE:
+        return NOBODY
     specs = [f"{name}={case.packages[name]['version']}" for name in parts(case)]
-    return {"version": version, "pin": f"{version}-*", "packages": specs}
+    return {"version": version, "pin": case.pin(version, 0), "packages": specs}
 
 
 def _agreement(case: Case) -> tuple[str, str]:
@@ -324,15 +373,17 @@ def rivals(case: Case) -> list[str]:
 
 def _absent(case: Case) -> dict[str, t.Any]:
     """What was there before this collection stays, even if it was pinned and loaded by it since."""
-    if PIN_FILE not in case.files and not case.brought:
-        return _value("none", f"this collection has not installed a driver here: there is no {PIN_FILE}")
+    # Written before NVIDIA's installer runs: of one that broke off the facts may know no driver.
+    run = RUNFILE_FILE in case.files
+    if case.mark not in case.files and not case.brought and not run:
+        return _value("none", f"this collection has not installed a driver here: there is no {case.mark}")
     gone = _ours(case)
-    goes = any(WITH_MODULES.match(name) for name in gone)
+    goes = run or any(WITH_MODULES.match(name) for name in gone)
     loaded = text(case.driver, "loaded")
     disruption = ("unload", f"driver {loaded} is loaded") if goes and loaded else ("none", None)
     what = f"driver {case.installed}" if case.installed and goes else "a part of a driver"
-    reason = f"{what} was installed by this collection" if gone else _adopted_words(case)
-    changes = {"remove": gone, "goes": goes, "parts": parts(case)}
+    reason = f"{what} was installed by this collection" if gone or (run and case.installed) else _adopted_words(case)
+    changes = {"remove": gone, "goes": goes, "uninstall": run, "parts": parts(case)}
     return _value("absent", reason, **changes, disruption=disruption[0], disruption_reason=disruption[1])
 
 

@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _effect, _kernels, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
+    RUNFILE,
     Case,
     Section,
     flag,
@@ -40,9 +41,9 @@ def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.An
         return {"action": "none", **nothing, "boots": boots, "why": "no modules are built here"}
     releases = _kernels.releases(case)
     needs = [name for name in _kernels.without_headers(case) if installs or _kernels.module(case, name) is None]
-    tools = case.data.build_packages(case.manager)
+    tools = case.data.build_packages(case.manager, case.source)
     lacking = [name for release in needs for name in case.data.header_packages(case.manager, release)]
-    if installs and case.packages:
+    if installs and (case.packages or part(case.facts, "sources", "packages").get("ok") is True):
         lacking += [name for name in tools if name not in case.packages]
     build = _unbuilt(case, wanted, tools)
     return {
@@ -63,9 +64,11 @@ def _is_ready(case: Case, wanted: Target | None) -> bool:
 
 def _unbuilt(case: Case, wanted: Target, tools: list[str]) -> list[str]:
     """Kernels that DKMS has passed over, though the driver and what builds it are there."""
-    if missing(case, wanted) or not all(name in case.packages for name in tools):
+    there = wanted.is_met_by(case.installed) if case.source == RUNFILE else not missing(case, wanted)
+    if not there or not all(name in case.packages for name in tools):
         return []
-    found = [_unbuilt_now(case), _unbuilt_next(case, wanted)]
+    # Of the kernel that runs NVIDIA's installer takes care, which is run again.
+    found = [_unbuilt_now(case) if case.source != RUNFILE else None, _unbuilt_next(case, wanted)]
     return [release for release in found if release]
 
 
@@ -125,7 +128,7 @@ def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, 
     value = _switched(case)
     purposes = [*([SWITCHES[value["kind"]]] if value["kind"] else []), *(["imex"] if wants_imex(case) else [])]
     branch = wanted.branch if wanted else _versions.branch_of(version or "")
-    if branch is None or not case.wants_driver or case.source == DISTRO:
+    if branch is None or not case.wants_driver or case.source in (DISTRO, RUNFILE):
         return value
     pin = _pin(wanted, version, case)
     found = [item for purpose in purposes for item in case.data.fabric_packages(case.manager, branch, purpose)]
@@ -133,7 +136,7 @@ def fabric(case: Case, wanted: Target | None, version: str | None) -> dict[str, 
         {
             "name": package.name,
             "version_pin": pin if package.pinned else None,
-            "spec": f"{package.name}={pin}" if package.pinned else package.name,
+            "spec": case.spec(package.name, pin if package.pinned else None),
         }
         for package in found
     ]
@@ -181,7 +184,7 @@ def _has(case: Case, wanted: Target, package: Section) -> bool:
 def _pin(wanted: Target | None, version: str | None, case: Case) -> str:
     """The driver's own version where it is settled, or else what the driver itself is asked for by."""
     settled = wanted is None or wanted.version or wanted.is_met_by(text(case.driver, "on_disk"))
-    return f"{version}-*" if settled or wanted is None else str(wanted.pin)
+    return case.pin(version, 0) if settled or wanted is None else str(wanted.pin)
 
 
 def _once(items: t.Iterable[str]) -> list[str]:

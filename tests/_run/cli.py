@@ -19,7 +19,7 @@ from _run.steps import Steps
 
 USAGE = """usage: tests/run COMMAND
   demo, demo-down               the main job on simulated hosts
-  test, test-slow               every check; the scenarios that take too long for it
+  test, test-slow               every check; what takes too long for it
   lint, units, sanity           the checks without a cluster
   integration, molecule [NAME]  the checks with one
   bench, bench-facts            what a run costs; what reading the facts costs a host

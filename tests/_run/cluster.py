@@ -31,7 +31,8 @@ AT_LENGTH = f"{HERE}/test_driver_failures.py"
 # Scenarios that bring things into the cluster which are no host's own. The others run beside them, on other hosts.
 CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
 
-# Scenarios that load gigabytes or build for long: only `make test-slow` runs them, and who names one.
+# Scenarios that load gigabytes, build for long or show one more way to the same end: only `make test-slow` runs them,
+# and who names one.
 SLOW = re.compile(r"^slow: true$", re.M)
 
 _up = threading.Event()

@@ -16,6 +16,7 @@ from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import (
     containerd,
     crio,
     cuda,
+    dnf,
     docker,
     driver,
     files,
@@ -34,7 +35,19 @@ if t.TYPE_CHECKING:
 
     Reader = t.Callable[[Host], Reading]
 
-SUBSETS = ("platform", "pci", "gpus", "driver", "cuda", "packages", "package_sources", "container", "kubelet", "files")
+SUBSETS = (
+    "platform",
+    "pci",
+    "gpus",
+    "driver",
+    "cuda",
+    "packages",
+    "package_sources",
+    "dnf",
+    "container",
+    "kubelet",
+    "files",
+)
 
 # What can be asked at the same time: a subset's name, or <subset>.<key>, and the reader.
 READERS: dict[str, Reader] = {
@@ -44,6 +57,7 @@ READERS: dict[str, Reader] = {
     "cuda": cuda.read,
     "packages": packages.read,
     "package_sources": package_sources.read,
+    "dnf": dnf.read,
     "container.toolkit": toolkit.read,
     "container.cdi": cdi.read,
     "container.containerd": containerd.read,

@@ -19,6 +19,8 @@ if t.TYPE_CHECKING:
 LISTS = ("/etc/dnf/plugins/versionlock.list", "/etc/yum/pluginconf.d/versionlock.list")
 # dnf5: https://dnf5.readthedocs.io/en/latest/commands/versionlock.8.html
 TABLE = "/etc/dnf/versionlock.toml"
+# Between these lines of the first list the role nvidia_driver writes its own, which are as little a hold as a pin.
+BEGIN, END = "# BEGIN kubegpu.nodes.nvidia_driver", "# END kubegpu.nodes.nvidia_driver"
 
 
 class Locks(t.NamedTuple):
@@ -44,9 +46,21 @@ def _spellings(name: str, version: str, architecture: str) -> list[str]:
 
 
 def parse_list(text: str) -> tuple[str, ...]:
-    """A line with ``!`` forbids a version; it keeps none."""
-    lines = (line.strip() for line in text.splitlines())
-    return tuple(line for line in lines if line and not line.startswith(("#", "!")))
+    """Without our own. A line with ``!`` forbids a version; it keeps none."""
+    return tuple(line for line, own in _lines(text) if not own)
+
+
+def parse_own(text: str) -> list[str]:
+    """What the role has written."""
+    return [line for line, own in _lines(text) if own]
+
+
+def _lines(text: str) -> t.Iterator[tuple[str, bool]]:
+    own = False
+    for line in map(str.strip, text.splitlines()):
+        own = line == BEGIN or (own and line != END)
+        if line and not line.startswith(("#", "!")):
+            yield line, own
 
 
 def parse_table(text: str) -> tuple[str, ...]:

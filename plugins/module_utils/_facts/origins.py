@@ -57,10 +57,13 @@ def parse_policy(text: str) -> dict[str, Repository | None]:
 
 def release_files(repository: Repository) -> list[str]:
     """Names that the repository's own description may have among apt's lists."""
-    place = re.sub(r"^[a-z][a-z0-9+.-]*:/*", "", repository.uri).rpartition("@")[2]
+    scheme, _, rest = repository.uri.partition(":")
+    place = rest.lstrip("/").rpartition("@")[2]
     # apt's way to make a file name of a URI: some characters as %xx, and its slashes as underscores
     name = re.sub(r"[\\|{}\[\]<>\"^~_=!@#$%&*]", lambda match: f"%{ord(match.group()):02x}", place).strip("/")
     name = name.replace("/", "_")
+    # A folder of the host has no name of a host before its first slash.
+    name = f"_{name}" if scheme in ("file", "copy") else name
     if repository.suite is not None:
         heads = [f"{name}_dists_{repository.suite.replace('/', '_')}"]
     else:

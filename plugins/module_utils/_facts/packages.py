@@ -22,6 +22,8 @@ NAMES = (
     "kmod-nvidia*",
     "linux-modules-nvidia*",
     "xserver-xorg-video-nvidia*",
+    "xorg-x11-nvidia*",
+    "python3-dnf-plugin-versionlock",
     "cuda*",
     "libcuda*",
     "libcudnn*",
@@ -33,6 +35,7 @@ NAMES = (
     "cri-o",
     "runc",
     "dkms",
+    "libc6-dev",
     "kubelet",
 )
 # Of a CUDA toolkit, whose packages end with its version. Not every lib*: libpcre2-8-0 and libgtk-3-0 are no toolkit's.

@@ -11,6 +11,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules import (
     cluster,
     cuda,
     driver,
+    files,
     host,
     installed,
     kernel,
@@ -19,7 +20,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules import (
 )
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Finding, Planned, Refusal, Rule
 
-SUBJECTS = (host, sources, wishes, driver, installed, cards, cuda, kernel, cluster)
+SUBJECTS = (host, sources, wishes, driver, files, installed, cards, cuda, kernel, cluster)
 RULES: tuple[Rule, ...] = tuple(rule for subject in SUBJECTS for rule in subject.RULES)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _versions
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _branch_choice, _driver_files, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._branch_choice import (
     NEEDED,
     NEWEST,
@@ -102,7 +102,7 @@ def _newest_cuda(case: Case, branch: int) -> str | None:
 
 
 def version_of_the_branch(case: Case, planned: Planned) -> Findings:
-    version, branch = text(case.wish, "version"), text(case.wish, "branch")
+    version, branch = _driver_files.version(case), text(case.wish, "branch")
     if not case.wants_driver or version is None:
         return
     if not _versions.is_driver_version(version):
@@ -112,7 +112,8 @@ def version_of_the_branch(case: Case, planned: Planned) -> Findings:
         yield from _kept_version(version, planned)
     elif branch not in (None, str(_versions.branch_of(version))):
         own = _versions.branch_of(version)
-        way_out = f"set nvidia_driver_branch to {own} as well, or leave nvidia_driver_version empty"
+        way_out = f"set nvidia_driver_branch to {own} as well"
+        way_out += ", or leave nvidia_driver_version empty" if text(case.wish, "version") else ""
         reason = f"Driver version {version} is not of branch {branch}"
         if branch in WORDS:
             reason = f"Driver version {version} is named, and the branch is to be found all the same ({branch})"

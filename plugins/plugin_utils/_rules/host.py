@@ -94,4 +94,13 @@ def reboot_pending(case: Case, planned: Planned) -> Findings:
         yield f"The host waits for a reboot already{f' ({reasons})' if reasons else ''}."
 
 
-RULES: tuple[Rule, ...] = (no_hardware, unsupported_platform, not_root, disk_space, reboot_pending)
+def toolkit_of_dnf(case: Case, planned: Planned) -> Findings:
+    """Drivers and CUDA come to hosts with dnf, the container toolkit does not yet."""
+    if case.wants_toolkit and case.line and case.manager != "apt":
+        name = text(case.platform, "name") or str(case.line["name"])
+        way_out = "apply the roles nvidia_driver and cuda alone there, and install the container toolkit yourself"
+        reason = f"The container toolkit is not installed on {name} by this collection yet"
+        yield refuse("toolkit-of-dnf", name, "a host with apt", way_out, reason)
+
+
+RULES: tuple[Rule, ...] = (no_hardware, unsupported_platform, not_root, disk_space, toolkit_of_dnf, reboot_pending)

@@ -8,7 +8,10 @@ from __future__ import annotations
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_plan, _effect, _host_plan, _versions
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
+    LOCAL_REPO,
     REPO,
+    RUNFILE,
+    RUNFILE_FILE,
     Case,
     flag,
     part,
@@ -27,12 +30,19 @@ def foreign_driver(case: Case, planned: Planned) -> Findings:
     on_disk, by = text(case.driver, "on_disk"), text(case.driver, "installed_by")
     evidence = text(case.driver, "installed_by_evidence")
     why = f" ({evidence})" if evidence else ""
-    if by == "runfile" or (on_disk and by in (None, "unknown") and not _driver_plan.driver_packages(case)):
+    by_run, unpackaged = by == RUNFILE, by in (None, "unknown") and not _driver_plan.driver_packages(case)
+    if by_run and case.source == RUNFILE:
+        return
+    if by_run or (on_disk and unpackaged):
         version = on_disk or _driver_plan.there(case)
-        way_out = f"remove it the way it was installed (nvidia-uninstall, if by NVIDIA's .run file), {KEEP_WORDS}"
+        ours = by_run and RUNFILE_FILE in case.files
+        way_out = "remove it the way it was installed (nvidia-uninstall, if by NVIDIA's .run file)"
+        way_out = f"{_removal(case) if ours else way_out}, {KEEP_WORDS}"
         reason = f"Driver {version} is installed, but not by a package{why}"
         yield refuse("foreign-driver", f"driver {version} without packages", "packages", way_out, reason)
-    elif by == DISTRO and case.source == REPO:
+    elif case.source == RUNFILE:
+        yield from _packages_there(case, why)
+    elif by == DISTRO and case.source in (REPO, LOCAL_REPO):
         version = _driver_plan.there(case)
         way_out = f"{_removal(case)}, stay with them (nvidia_driver_source: distro), {KEEP_WORDS}"
         reason = f"Driver {version} is installed from the distribution, and NVIDIA's packages do not go beside it{why}"
@@ -44,8 +54,21 @@ def foreign_driver(case: Case, planned: Planned) -> Findings:
         yield refuse("repository-driver", f"NVIDIA's driver {version}", "the distribution's", way_out, reason + why)
 
 
+def _packages_there(case: Case, why: str) -> Findings:
+    """NVIDIA's installer writes over the files of packages, and the next update of those over its own."""
+    there = _driver_plan.driver_packages(case)
+    if not there:
+        return
+    found = _effect.some(there, 3)
+    way_out = f"{_removal(case)}, choose their source in nvidia_driver_source, {KEEP_WORDS}"
+    reason = (
+        f"Driver {_driver_plan.there(case)} is installed by packages, and NVIDIA's installer does not go beside them"
+    )
+    yield refuse("packaged-driver", found, "no packages of a driver", way_out, reason + why)
+
+
 def _removal(case: Case) -> str:
-    if case.brought:
+    if case.brought or RUNFILE_FILE in case.files:
         return "remove it first with nvidia_driver_state: absent"
     return "remove its packages first"
 

@@ -10,19 +10,24 @@ import re
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_plan, _distribution, _host_plan
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import (
     DISTRO,
+    LOCAL_REPO,
     PREINSTALLED,
     REPO,
+    RUNFILE,
     Case,
     flag,
     part,
+    rows,
     text,
 )
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
-DRIVER_SOURCES = (REPO, DISTRO, PREINSTALLED)
+DRIVER_SOURCES = (REPO, DISTRO, LOCAL_REPO, RUNFILE, PREINSTALLED)
 SOURCES = "/etc/apt/sources.list.d/"
 # All that apt reads there; a file with another ending, such as .save, it leaves alone.
 SOURCE_ENDINGS = (".list", ".sources")
+# Addresses of folders of the host: a repository that came as a package has nobody to quarrel with about its key.
+LOCAL = "file:"
 
 
 def _mirrors(case: Case) -> list[str]:
@@ -62,7 +67,11 @@ def mirror_with_credentials(case: Case, planned: Planned) -> Findings:
 def foreign_source(case: Case, planned: Planned) -> Findings:
     """With two sources of one repository that name different keys, apt reads no source at all any more."""
     names = {path: path[len(SOURCES) :] for path in case.files if path.startswith(SOURCES)}
+    local = {
+        text(row, "file") for row in rows(case.facts, "package_sources") if (text(row, "uri") or "").startswith(LOCAL)
+    }
     theirs = {path: name.lower() for path, name in sorted(names.items()) if _is_foreign_source(name.lower())}
+    theirs = {path: name for path, name in theirs.items() if path not in local}
     foreign = [path for path, name in theirs.items() if _is_in_the_way(case, planned, name)]
     if foreign:
         found = ", ".join(foreign)
@@ -108,7 +117,7 @@ def repository_architecture(case: Case, planned: Planned) -> Findings:
 
 def imex_of_the_branch(case: Case, planned: Planned) -> Findings:
     target = planned.target
-    if target is None or target.kept or case.source != REPO or not _host_plan.wants_imex(case):
+    if target is None or target.kept or case.source not in (REPO, LOCAL_REPO) or not _host_plan.wants_imex(case):
         return
     if not case.data.fabric_packages(case.manager, target.branch, "imex"):
         known = [branch for branch in case.data.branches() if case.data.fabric_packages(case.manager, branch, "imex")]

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from _rig import debian, parts
 from _rig.cache import time_spent
+from _rig.dnf_repositories import ensure_dnf_repositories, with_dnf
+from _rig.driver_files import ensure_driver_files
+from _rig.fleets import Host
 from _rig.image import node_image
 from _rig.oci import ensure_images
 from _rig.repository import ensure_repositories
@@ -24,6 +27,18 @@ class Made(NamedTuple):
     etcd: Path
     repositories: Path  # what the HTTPS server serves
     images: Path  # OCI tars that each host's containerd knows
+
+
+class More(NamedTuple):
+    """What only some fleets want."""
+
+    dnf_repositories: Path | None = None
+    driver_files: Path | None = None
+
+    def served(self) -> dict[str, Path]:
+        """What the server has besides, by its kind."""
+        kinds = {"dnf": self.dnf_repositories, "driver-files": self.driver_files}
+        return {kind: made for kind, made in kinds.items() if made}
 
 
 def everything(systems: Iterable[str] = ()) -> Made:
@@ -40,6 +55,14 @@ def everything(systems: Iterable[str] = ()) -> Made:
         return Made(made.result()[debian.SYSTEM], kubernetes, etcd.result(), repositories, images)
 
 
+def for_hosts(hosts: Sequence[Host]) -> More:
+    """What these hosts want beside what all have."""
+    return More(
+        dnf_repositories=ensure_dnf_repositories() if with_dnf(hosts) else None,
+        driver_files=ensure_driver_files() if any(host.driver_files for host in hosts) else None,
+    )
+
+
 def build(names: list[str]) -> None:
     """`rig build`: all that a demo needs, or the named parts; then where the time went."""
     for name in names:
@@ -53,6 +76,8 @@ OTHERS: dict[str, Callable[[], Path]] = {
     "etcd": debian.etcd,
     "base": debian.base_image,
     "repositories": ensure_repositories,
+    "dnf-repositories": ensure_dnf_repositories,
+    "driver-files": ensure_driver_files,
     "images": ensure_images,
 }
 

@@ -9,7 +9,7 @@ import argparse
 import shlex
 import sys
 
-from _rig import build, control_plane, hosts, needs, updown
+from _rig import build, control_plane, hosts, needs, served, updown
 from _rig.podman import containers
 from _rig.shell import RigError
 from _rig.state import state
@@ -84,6 +84,7 @@ def _env() -> None:
         "KUBEGPU_ADMIN_KUBECONFIG": state() / "admin.kubeconfig",
         "KUBEGPU_RIG_STATE": state(),
         "KUBEGPU_RIG_REPO": control_plane.repositories_url(),
+        "KUBEGPU_RIG_FILES": served.more() / "driver-files",
     }
     for name, value in values.items():
         print(f"export {name}={shlex.quote(str(value))}")

@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from _rig import certificates, kubeconfig
+from _rig import certificates, kubeconfig, served
 from _rig.build import Made
 from _rig.cache import CHECKOUT, RIG, key
 from _rig.fleets import address
@@ -74,8 +74,8 @@ def wanted(made: Made) -> str:
 
 
 def start(made: Made, network: str) -> None:
-    for folder in ("audit", "repo", "kwok"):
-        (state() / folder).mkdir(exist_ok=True)
+    for folder in (state() / "audit", state() / "repo", state() / "kwok", served.more()):
+        folder.mkdir(exist_ok=True)
     mounts = {
         state() / "control-plane": "/etc/kubegpu-rig:ro",
         state() / "audit": "/var/log/rig-audit",
@@ -84,6 +84,7 @@ def start(made: Made, network: str) -> None:
         made.kubernetes / "bin": "/opt/kubegpu-rig/bin:ro",
         made.etcd: "/opt/kubegpu-rig/etcd:ro",
         made.repositories: "/srv/kubegpu-rig:ro",
+        served.more(): f"{served.MOUNT}:ro",
     }
     write(state() / "repo" / "fingerprint", (made.repositories / "fingerprint").read_text())
     write(state() / "made.json", json.dumps([str(entry) for entry in made]))

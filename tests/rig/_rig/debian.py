@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 # What the control plane is, and every host whose fleet says nothing else.
 SYSTEM = "debian-12"
+# What hosts are that play an Enterprise Linux.
+WITH_DNF = "dnf-on-debian-12"
 
 
 def extract(packages: Sequence[str], components: Iterable[str] = ("main",)) -> Path:
@@ -83,26 +86,46 @@ BASE_OPTIONS = [
 # The key that the base's sshd shows; another one each time that a base is made.
 HOST_KEY = "host.pub"
 
+# A host of another family has that family's package manager; Debian's goes when it first boots (rig-prep).
+DNF_CONF = (
+    "[main]",
+    "gpgcheck=1",
+    "installonly_limit=3",
+    "clean_requirements_on_remove=True",
+    "best=True",
+    "skip_if_unavailable=False",
+)
+DNF_OPTIONS = [
+    '--customize-hook=mkdir -p "$1/etc/dnf/vars" "$1/etc/yum.repos.d" "$1/etc/pki/rpm-gpg" "$1/var/lib/rpm"',
+    f"""--customize-hook=printf '%s\\n' {shlex.join(DNF_CONF)} >"$1/etc/dnf/dnf.conf\"""",
+    '--customize-hook=echo /usr/lib64 >"$1/etc/ld.so.conf.d/enterprise-linux.conf"',
+]
+
 
 def base_folder(system: str) -> Path:
     """Where that of this system is, once it is made."""
-    return cache() / "images" / f"base-{key(suite(system), _base_packages(), *BASE_OPTIONS)}"
+    packages, hooks = _ingredients(system)
+    return cache() / "images" / f"base-{key(suite(system), packages, *BASE_OPTIONS, *hooks)}"
 
 
 def base_image(system: str = SYSTEM) -> Path:
-    """A folder with `base.tar`, the root file system of a Debian host, and its `HOST_KEY`."""
+    """A folder with `base.tar`, the root file system of a host, and its `HOST_KEY`."""
+    packages, hooks = _ingredients(system)
 
     def make(new: Path) -> None:
         copy_out = f"--customize-hook=copy-out /etc/ssh/ssh_host_ed25519_key.pub {new}"
-        options = [*BASE_OPTIONS, f"--include={_base_packages()}", copy_out]
+        options = [*BASE_OPTIONS, *hooks, f"--include={packages}", copy_out]
         mmdebstrap(new, *options, suite(system), new / "base.tar", *sources(suite(system), ["main"]))
         (new / "ssh_host_ed25519_key.pub").rename(new / HOST_KEY)
 
     return made_once(base_folder(system), make, f"bootstrap the root file system of {system}")
 
 
-def _base_packages() -> str:
-    return ",".join(table()["image"]["packages"])
+def _ingredients(system: str) -> tuple[str, list[str]]:
+    """Packages, and what else mmdebstrap does."""
+    image = table()["image"]
+    packages = [*image["packages"], *(image["dnf_packages"] if system == WITH_DNF else [])]
+    return ",".join(packages), DNF_OPTIONS if system == WITH_DNF else []
 
 
 def nvidia_smi() -> Path:

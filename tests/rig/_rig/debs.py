@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from _rig.packages import PACKAGES, Package
 from _rig.shell import RigError, run
@@ -31,13 +31,15 @@ class Sources(NamedTuple):
     userland: dict[str, Path]  # driver version -> folder with libnvidia-ml.so.<version> and libcuda.so.<version>
     nvidia_smi: Path
     toolkit: Path  # folder with the container toolkit's programs
+    dnf_plugins: Path = Path()  # Debian's package of them, unpacked: only rpms are filled from it
 
 
 class Tree:
     """The files of one package in the making."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, libraries: str = LIBRARIES) -> None:
         self.root = root
+        self.libraries = libraries
         self.scripts: dict[str, list[str]] = {}
 
     def text(self, path: str, text: str, mode: int = 0o644) -> None:
@@ -74,13 +76,19 @@ def write_deb(package: Package, sources: Sources, folder: Path) -> Path:
         tree = Tree(Path(root))
         Path(root).chmod(0o755)
         for kind in package.content:
-            _filler(kind)(tree, package, sources)
-        tree.text(f"usr/share/doc/{package.name}/README", STUB.format(package.name))
-        tree.control(package)
-        for path in sorted(Path(root).rglob("*")):
-            os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
-        deb = folder / package.file_name
-        run("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", root, deb, env={"SOURCE_DATE_EPOCH": str(EPOCH)})
+            filler(kind)(tree, package, sources)
+        return build_deb(tree, package, folder)
+
+
+def build_deb(tree: Tree, package: Package, folder: Path) -> Path:
+    """Write the package that these files are into the folder and return its path."""
+    tree.text(f"usr/share/doc/{package.name}/README", STUB.format(package.name))
+    tree.control(package)
+    for path in sorted(tree.root.rglob("*")):
+        os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+    deb = folder / package.file_name
+    settings = ("--root-owner-group", "-Zgzip", "-z1")
+    run("dpkg-deb", *settings, "-b", tree.root, deb, env={"SOURCE_DATE_EPOCH": str(EPOCH)})
     return deb
 
 
@@ -95,10 +103,21 @@ def control(package: Package) -> str:
 
 # ---- kinds of content -----------------------------------------------------------------------------------------------
 
-Filler = Callable[[Tree, Package, Sources], None]
+
+class Named(Protocol):
+    """A package of either kind, as far as its files depend on it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def upstream(self) -> str: ...
 
 
-def _filler(kind: str) -> Filler:
+Filler = Callable[[Tree, Named, Sources], None]
+
+
+def filler(kind: str) -> Filler:
     name, _, release = kind.partition(" ")
     if release:
         return lambda tree, package, _: OF_CUDA[name](tree, package, release)
@@ -112,26 +131,26 @@ def _filler(kind: str) -> Filler:
     return fillers[kind]
 
 
-def _nvml(tree: Tree, package: Package, sources: Sources) -> None:
+def _nvml(tree: Tree, package: Named, sources: Sources) -> None:
     _library(tree, sources, "libnvidia-ml.so", package.upstream)
 
 
-def _cuda(tree: Tree, package: Package, sources: Sources) -> None:
+def _cuda(tree: Tree, package: Named, sources: Sources) -> None:
     _library(tree, sources, "libcuda.so", package.upstream)
-    tree.link(f"{LIBRARIES}/libcuda.so", "libcuda.so.1")
+    tree.link(f"{tree.libraries}/libcuda.so", "libcuda.so.1")
 
 
 def _library(tree: Tree, sources: Sources, name: str, version: str) -> None:
-    tree.copy(f"{LIBRARIES}/{name}.{version}", sources.userland[version] / f"{name}.{version}")
-    tree.link(f"{LIBRARIES}/{name}.1", f"{name}.{version}")
+    tree.copy(f"{tree.libraries}/{name}.{version}", sources.userland[version] / f"{name}.{version}")
+    tree.link(f"{tree.libraries}/{name}.1", f"{name}.{version}")
     tree.text("DEBIAN/triggers", "activate-noawait ldconfig\n")
 
 
-def _smi(tree: Tree, package: Package, sources: Sources) -> None:
+def _smi(tree: Tree, package: Named, sources: Sources) -> None:
     tree.copy("usr/bin/nvidia-smi", sources.nvidia_smi, 0o755)
 
 
-def _kernel_support(tree: Tree, package: Package, sources: Sources) -> None:
+def _kernel_support(tree: Tree, package: Named, sources: Sources) -> None:
     for chip in ("ga10x", "tu10x"):
         tree.text(f"usr/lib/firmware/nvidia/{package.upstream}/gsp_{chip}.bin", STUB.format(chip))
     # Written when the module is loaded: the simulated NVML reads it, and the container toolkit mounts it.
@@ -142,11 +161,11 @@ def _kernel_support(tree: Tree, package: Package, sources: Sources) -> None:
     tree.script("postinst", f"if {loaded}; then cp /etc/kubegpu-rig/hardware.ini {description}; fi")
 
 
-def _modules(tree: Tree, package: Package, licence: str) -> None:
+def _modules(tree: Tree, package: Named, licence: str) -> None:
     """As with DKMS the package brings a source, and installing it puts modules under the running kernel's folder."""
     source = f"usr/src/nvidia-{package.upstream}"
     for name, needs in MODULES.items():
-        _module(tree.root / source / f"{name}.ko", name, needs, package.upstream, licence)
+        kernel_module(tree.root / source / f"{name}.ko", name, needs, package.upstream, licence)
     tree.copy("usr/lib/nvidia/simulated-module", FILES / "simulated-module", 0o755)
     tree.copy("lib/modprobe.d/nvidia-simulated.conf", FILES / "simulated-module.conf")
     tree.text("usr/lib/modules-load.d/nvidia.conf", "nvidia\n")
@@ -168,7 +187,7 @@ def _failing_build(version: str) -> list[str]:
     return [f"if {asked}; then {told}; fi", f"rm -rf {Path(log).parents[2]}"]
 
 
-def _module(path: Path, name: str, needs: str, version: str, licence: str) -> None:
+def kernel_module(path: Path, name: str, needs: str, version: str, licence: str) -> None:
     """An object file with nothing but the section that `modinfo` reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {"name": name.replace("-", "_"), "version": version, "license": licence, "depends": needs}
@@ -181,7 +200,7 @@ def _module(path: Path, name: str, needs: str, version: str, licence: str) -> No
     path.chmod(0o644)
 
 
-def _pinning(tree: Tree, package: Package, sources: Sources) -> None:
+def _pinning(tree: Tree, package: Named, sources: Sources) -> None:
     branch = package.upstream.split(".")[0]
     pin = f"Package: *nvidia* libcuda1 cuda-drivers*\nPin: version {branch}.*\nPin-Priority: 1000\n"
     tree.text(f"usr/share/nvidia-driver-pinning/{branch}", pin)
@@ -190,19 +209,19 @@ def _pinning(tree: Tree, package: Package, sources: Sources) -> None:
     tree.script("prerm", f"rm -f {target}")
 
 
-def _persistenced(tree: Tree, package: Package, sources: Sources) -> None:
+def _persistenced(tree: Tree, package: Named, sources: Sources) -> None:
     _service(tree, package, "nvidia-persistenced", "nvidia-persistenced.service")
 
 
-def _fabricmanager(tree: Tree, package: Package, sources: Sources) -> None:
+def _fabricmanager(tree: Tree, package: Named, sources: Sources) -> None:
     _service(tree, package, "nv-fabricmanager", "nvidia-fabricmanager.service")
 
 
-def _imex(tree: Tree, package: Package, sources: Sources) -> None:
+def _imex(tree: Tree, package: Named, sources: Sources) -> None:
     _service(tree, package, "nvidia-imex", "nvidia-imex.service")
 
 
-def _service(tree: Tree, package: Package, program: str, unit: str) -> None:
+def _service(tree: Tree, package: Named, program: str, unit: str) -> None:
     """As NVIDIA packs its fabric manager: installing it starts nothing, removing it stops what runs."""
     tree.text(f"usr/bin/{program}", (FILES / program).read_text().replace("@version@", package.upstream), 0o755)
     tree.copy(f"usr/lib/systemd/system/{unit}", FILES / unit)
@@ -211,14 +230,14 @@ def _service(tree: Tree, package: Package, program: str, unit: str) -> None:
     tree.script("postrm", "systemctl daemon-reload")
 
 
-def _headers(tree: Tree, package: Package, sources: Sources) -> None:
+def _headers(tree: Tree, package: Named, sources: Sources) -> None:
     """Where modules of a kernel are built, as far as anybody looks without building one."""
     kernel = package.name.removeprefix("linux-headers-")
     tree.text(f"usr/src/linux-headers-{kernel}/Makefile", f"# {STUB.format(package.name)}")
     tree.link(f"usr/lib/modules/{kernel}/build", f"/usr/src/linux-headers-{kernel}")
 
 
-def _dkms(tree: Tree, package: Package, sources: Sources) -> None:
+def _dkms(tree: Tree, package: Named, sources: Sources) -> None:
     tree.copy("usr/sbin/dkms", FILES / "dkms", 0o755)
 
 
@@ -226,43 +245,43 @@ def _cuda_home(release: str) -> str:
     return f"usr/local/cuda-{release}"
 
 
-def _cuda_version(tree: Tree, package: Package, release: str) -> None:
+def _cuda_version(tree: Tree, package: Named, release: str) -> None:
     components = {"cuda": {"name": "CUDA SDK", "version": package.upstream}}
     tree.text(f"{_cuda_home(release)}/version.json", json.dumps(components, indent=3) + "\n")
 
 
-def _nvcc(tree: Tree, package: Package, release: str) -> None:
+def _nvcc(tree: Tree, package: Named, release: str) -> None:
     text = (FILES / "nvcc").read_text().replace("@RELEASE@", release).replace("@VERSION@", package.upstream)
     tree.text(f"{_cuda_home(release)}/bin/nvcc", text, 0o755)
 
 
-def _cudart(tree: Tree, package: Package, release: str) -> None:
+def _cudart(tree: Tree, package: Named, release: str) -> None:
     tree.text(f"{_cuda_home(release)}/targets/x86_64-linux/lib/README", STUB.format(package.name))
     tree.link(f"{_cuda_home(release)}/lib64", "targets/x86_64-linux/lib")
 
 
-def _cuda_alternative(tree: Tree, package: Package, release: str) -> None:
+def _cuda_alternative(tree: Tree, package: Named, release: str) -> None:
     home, priority = _cuda_home(release), release.replace(".", "")
     tree.script("postinst", f"update-alternatives --install /usr/local/cuda cuda /{home} {priority}")
     tree.script("prerm", f"update-alternatives --remove cuda /{home}")
 
 
-def _cuda_loader(tree: Tree, package: Package, release: str) -> None:
+def _cuda_loader(tree: Tree, package: Named, release: str) -> None:
     tree.text("etc/ld.so.conf.d/000_cuda.conf", "/usr/local/cuda/targets/x86_64-linux/lib\n")
 
 
-OF_CUDA: dict[str, Callable[[Tree, Package, str], None]] = {
+OF_CUDA: dict[str, Callable[[Tree, Named, str], None]] = {
     "cuda-version": _cuda_version, "nvcc": _nvcc, "cudart": _cudart,
     "cuda-alternative": _cuda_alternative, "cuda-loader": _cuda_loader,
 }  # fmt: skip
 
 
-def _ctk(tree: Tree, package: Package, sources: Sources) -> None:
+def _ctk(tree: Tree, package: Named, sources: Sources) -> None:
     for program in ("nvidia-ctk", "nvidia-cdi-hook", "nvidia-container-runtime"):
         tree.copy(f"usr/bin/{program}", sources.toolkit / program, 0o755)
 
 
-def _runtime_hook(tree: Tree, package: Package, sources: Sources) -> None:
+def _runtime_hook(tree: Tree, package: Named, sources: Sources) -> None:
     tree.copy("usr/bin/nvidia-container-runtime-hook", sources.toolkit / "nvidia-container-runtime-hook", 0o755)
     tree.link("usr/bin/nvidia-container-toolkit", "nvidia-container-runtime-hook")
     config = "/etc/nvidia-container-runtime/config.toml"

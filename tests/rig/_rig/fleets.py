@@ -27,6 +27,7 @@ class Host(NamedTuple):
     gpus: int
     joined: bool
     debian_sources: bool
+    driver_files: bool
 
 
 def network() -> ipaddress.IPv4Network:
@@ -68,4 +69,5 @@ def _host(fleet: str, entry: dict[str, Any]) -> Host:
         gpus=gpus,
         joined=entry.get("joined", True),
         debian_sources=entry.get("debian_sources", False),
+        driver_files=entry.get("driver_files", False),
     )

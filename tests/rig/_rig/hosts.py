@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from _rig import control_plane
-from _rig.build import Made
+from _rig.build import Made, More
 from _rig.cache import RIG, cache, key
 from _rig.debian import base_folder
+from _rig.dnf_repositories import release_of, release_rpm, system_of
 from _rig.fleets import Host, address
 from _rig.image import host_keys, image_name
 from _rig.kubeconfig import with_token
@@ -59,23 +60,26 @@ def _wanted(host: Host, made: Made) -> str:
 
 
 def _image(host: Host, made: Made) -> str:
-    return image_name(host.os, base_folder(host.os), made.kubernetes)
+    return image_name(system_of(host), base_folder(system_of(host)), made.kubernetes)
 
 
-def start(hosts: Sequence[Host], made: Made, network: str) -> None:
+def start(hosts: Sequence[Host], made: Made, more: More, network: str) -> None:
     """Start hosts side by side, from nothing."""
     if not hosts:
         return
     say(f"start {', '.join(host.name for host in hosts)}")
     remove(*(host.name for host in hosts))
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda host: _start(host, made, network), hosts))
+        list(pool.map(lambda host: _start(host, made, more, network), hosts))
 
 
-def _start(host: Host, made: Made, network: str) -> None:
+def _start(host: Host, made: Made, more: More, network: str) -> None:
     folder = state() / "hosts" / host.name
     shutil.rmtree(folder, ignore_errors=True)
     _write_files(folder, host)
+    release = release_of(host.costume)
+    if release and more.dnf_repositories:
+        shutil.copyfile(release_rpm(more.dnf_repositories, release), folder / "release.rpm")
     container = Container(host.name, "host", _wanted(host, made), host.fleet, True)
     volumes = [
         f"--volume={folder}:/etc/kubegpu-rig:ro",

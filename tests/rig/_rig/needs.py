@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from _rig import parts
@@ -14,9 +15,12 @@ from _rig.debian import KEYRING
 from _rig.shell import RigError, attempt, last_words, say
 
 
-def check() -> None:
-    """Refuse what cannot work, before anything is touched; install what is missing where that is ours to do."""
-    missing = missing_programs()
+def check(more: Mapping[str, str] | None = None) -> None:
+    """Refuse what cannot work, before anything is touched; install what is missing where that is ours to do.
+
+    `more` programs, with their packages, are wanted by some fleets only.
+    """
+    missing = missing_programs(more)
     if os.geteuid() != 0:
         wants = f" (it also needs {', '.join(missing)})" if missing else ""
         raise RigError(f"the test rig starts privileged containers: run it as root{wants}")
@@ -26,9 +30,9 @@ def check() -> None:
         install(missing)
 
 
-def missing_programs() -> dict[str, str]:
+def missing_programs(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Program (or file) -> Debian package, of those that this machine lacks."""
-    wanted = {**parts.table()["machine"], str(KEYRING): "debian-archive-keyring"}
+    wanted = {**parts.table()["machine"], str(KEYRING): "debian-archive-keyring", **(more or {})}
     return {name: package for name, package in wanted.items() if not _there(name)}
 
 

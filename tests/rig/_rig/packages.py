@@ -61,6 +61,11 @@ def repositories(entries: dict[str, Any]) -> list[Repository]:
     return found
 
 
+def of_driver(entries: dict[str, Any], family: str, driver: Driver) -> list[Package]:
+    """All packages of one driver, as a family of distributions has them."""
+    return _driver_packages(entries["family"][family], driver)
+
+
 def _driver_packages(family: dict[str, Any], driver: Driver) -> list[Package]:
     branch = int(driver.version.split(".")[0])
     rows = [row for row in family["package"] if row.get("from", 0) <= branch < row.get("below", 10**6)]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from _rig import debian, packages, parts
+from _rig import debian, packages, parts, served
 from _rig.cache import cache, key, made_once
 from _rig.debs import EPOCH, Sources, control, write_deb
 from _rig.nvml import ensure_nvml
@@ -30,44 +30,54 @@ def ensure_repositories() -> Path:
     """A folder to serve over HTTPS: the repositories, each with its public key, and that key's `fingerprint`."""
     signing_key = ensure_signing_key()
     entries = packages.table()
-    userland = {driver.version: ensure_nvml(driver) for driver in packages.drivers(entries)}
-    smi = debian.nvidia_smi()
-    toolkit = parts.ensure(TOOLKIT)
-    sources = Sources(userland, smi, toolkit / "bin")
-    code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py")]
-    names = [folder.name for folder in (*userland.values(), toolkit)]
-    folder = cache() / "apt" / key(PACKAGES, *code, *names, smi, signing_key / "fingerprint", os.uname().release)
+    filled = sources()
+    code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py", "served.py")]
+    names = [folder.name for folder in (*filled.userland.values(), filled.toolkit.parent)]
+    fingerprint = signing_key / "fingerprint"
+    folder = cache() / "apt" / key(PACKAGES, *code, *names, filled.nvidia_smi, fingerprint, os.uname().release)
 
     def make(new: Path) -> None:
-        (new / "fingerprint").write_bytes((signing_key / "fingerprint").read_bytes())
-        with _keyring(signing_key) as home:
+        (new / "fingerprint").write_bytes(fingerprint.read_bytes())
+        with keyring(signing_key) as home:
             for repository in packages.repositories(entries):
-                _fill(new, repository, sources, signing_key, home)
+                _fill(new, repository, filled, signing_key, home)
         for path in entries["runfiles"]["paths"]:
             (new / path).parent.mkdir(parents=True, exist_ok=True)
             (new / path).write_bytes((PACKAGES / "files" / "runfile").read_bytes())
+        served.link(new)
 
     return made_once(folder, make, "write the apt repositories")
+
+
+def sources() -> Sources:
+    """What packages are filled from, each made or loaded once."""
+    userland = {driver.version: ensure_nvml(driver) for driver in packages.drivers(packages.table())}
+    return Sources(userland, debian.nvidia_smi(), parts.ensure(TOOLKIT) / "bin")
 
 
 def _fill(root: Path, repository: Repository, sources: Sources, signing_key: Path, home: Path) -> None:
     first, *others = [root / path for path in repository.paths]
     first.mkdir(parents=True)
     debs = [write_deb(package, sources, first) for package in repository.packages]
-    entries = [index_entry(*pair) for pair in zip(repository.packages, debs, strict=True)]
-    index = "\n".join(entries).encode()
-    files = {"Packages": index, "Packages.gz": gzip.compress(index, mtime=0)}
-    for name, content in files.items():
-        (first / name).write_bytes(content)
-    (first / "Release").write_text(release(repository, files))
-    _gpg(home, "--clearsign", "--output", first / "InRelease", first / "Release")
-    _gpg(home, "--armor", "--detach-sign", "--output", first / "Release.gpg", first / "Release")
+    index(first, repository, debs, home)
     for folder in others:
         folder.mkdir(parents=True)
         for path in first.iterdir():
             os.link(path, folder / path.name)
     for folder in (first, *others):
         (folder / repository.key_name).resolve().write_bytes((signing_key / "public.asc").read_bytes())
+
+
+def index(folder: Path, repository: Repository, debs: list[Path], home: Path) -> None:
+    """What apt reads of a folder of packages, signed."""
+    entries = [index_entry(*pair) for pair in zip(repository.packages, debs, strict=True)]
+    listed = "\n".join(entries).encode()
+    files = {"Packages": listed, "Packages.gz": gzip.compress(listed, mtime=0)}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (folder / "Release").write_text(release(repository, files))
+    gpg(home, "--clearsign", "--output", folder / "InRelease", folder / "Release")
+    gpg(home, "--armor", "--detach-sign", "--output", folder / "Release.gpg", folder / "Release")
 
 
 def index_entry(package: Package, deb: Path) -> str:
@@ -100,12 +110,12 @@ def ensure_signing_key() -> Path:
 
 
 def _make_key(folder: Path) -> None:
-    with _keyring(None) as home:
-        _gpg(home, "--quick-generate-key", OWNER, "rsa3072", "sign", "never")
+    with keyring(None) as home:
+        gpg(home, "--quick-generate-key", OWNER, "rsa3072", "sign", "never")
         (folder / "secret.asc").touch(0o600)
-        (folder / "secret.asc").write_text(_gpg(home, "--armor", "--export-secret-keys"))
-        (folder / "public.asc").write_text(_gpg(home, "--armor", "--export"))
-        (folder / "fingerprint").write_text(fingerprint(_gpg(home, "--with-colons", "--list-keys")) + "\n")
+        (folder / "secret.asc").write_text(gpg(home, "--armor", "--export-secret-keys"))
+        (folder / "public.asc").write_text(gpg(home, "--armor", "--export"))
+        (folder / "fingerprint").write_text(fingerprint(gpg(home, "--with-colons", "--list-keys")) + "\n")
 
 
 def fingerprint(listing: str) -> str:
@@ -114,18 +124,18 @@ def fingerprint(listing: str) -> str:
 
 
 @contextmanager
-def _keyring(signing_key: Path | None) -> Iterator[Path]:
+def keyring(signing_key: Path | None) -> Iterator[Path]:
     """A GnuPG home for a moment (its sockets want a short path); its agent ends with it."""
     if attempt("gpg", "--version").returncode != 0:
         raise RigError("gpg is missing: the rig signs its package repositories with it; install the package gnupg")
     with tempfile.TemporaryDirectory(prefix="kubegpu-gpg-") as home:
         try:
             if signing_key is not None:
-                _gpg(Path(home), "--import", signing_key / "secret.asc")
+                gpg(Path(home), "--import", signing_key / "secret.asc")
             yield Path(home)
         finally:
             run("gpgconf", "--homedir", home, "--kill", "all")
 
 
-def _gpg(home: Path, *argv: str | Path) -> str:
+def gpg(home: Path, *argv: str | Path) -> str:
     return run("gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode=loopback", "--passphrase=", *argv)

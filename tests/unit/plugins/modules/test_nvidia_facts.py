@@ -127,6 +127,9 @@ def test_each_field_is_documented_and_each_documented_field_is_returned(tmp_path
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).touch()
     (tmp_path / "etc/apt").mkdir()
+    for path in ("etc/dnf/modules.d", "etc/dnf/plugins", "etc/yum.repos.d"):
+        (tmp_path / path).mkdir(parents=True)
+    (tmp_path / "etc/yum.repos.d/epel.repo").write_text("[epel]\nbaseurl=https://mirror.example.org/epel\n")
     (tmp_path / "etc/apt/sources.list").write_text("deb http://deb.debian.org/debian bookworm main\n")
     result = nvidia_facts.run({"gather_subset": ["all"]}, Host(str(tmp_path)))
     one_of_each = {"index": 0, "mig.instances": [[]], "nvlink": [[]], "processes": [[]]}

@@ -34,7 +34,15 @@ def write(path: str, data: bytes) -> None:
 
 
 def params(path: Path, **other: t.Any) -> dict[str, t.Any]:
-    return {"path": str(path), "url": URL, "fingerprints": [FIRST], "state": "present", "timeout": 5, **other}
+    return {
+        "path": str(path),
+        "url": URL,
+        "src": None,
+        "fingerprints": [FIRST],
+        "state": "present",
+        "timeout": 5,
+        **other,
+    }
 
 
 def test_twelve_runs(tmp_path: Path) -> None:
@@ -64,6 +72,27 @@ def test_the_name_decides_the_form(tmp_path: Path, served: str) -> None:
         result = repository_key.run(params(tmp_path / name), Server(served), write, check_mode=False)
         assert (tmp_path / name).read_bytes() == (FIXTURES / name).read_bytes()
         assert result["fingerprints"] == [FIRST]
+
+
+@pytest.mark.parametrize("pins", [[FIRST], []], ids=["pinned", "whatever is there"])
+def test_a_file_of_the_host_is_as_good(tmp_path: Path, pins: list[str]) -> None:
+    key, server = tmp_path / "key.gpg", Server("two.asc")
+    wish = params(key, url=None, src=str(FIXTURES / "one.asc"), fingerprints=pins)
+    for changes in (True, False):
+        assert repository_key.run(wish, server, write, check_mode=True)["changed"] is changes
+        assert repository_key.run(wish, server, write, check_mode=False)["changed"] is changes
+    assert key.read_bytes() == (FIXTURES / "one.gpg").read_bytes()
+    assert server.requests == 0
+
+
+@pytest.mark.parametrize(
+    "name, pins, words",
+    [("two.asc", [FIRST], "is pinned"), ("fingerprints.txt", [], "no usable key"), ("none", [FIRST], "no usable key")],
+)
+def test_a_file_of_the_host_that_will_not_do(tmp_path: Path, name: str, pins: list[str], words: str) -> None:
+    wish = params(tmp_path / "key.gpg", url=None, src=str(FIXTURES / name), fingerprints=pins)
+    with pytest.raises(KubeGpuError, match=words):
+        repository_key.run(wish, Server("one.asc"), write, check_mode=False)
 
 
 def test_a_person_may_write_the_fingerprint_with_spaces(tmp_path: Path) -> None:

@@ -284,7 +284,7 @@ def test_each_branch_has_one_package_a_flavour_that_stands_for_it(manager: str, 
         found = DATA_OBJECT.driver_packages(manager, branch, flavour, release)
         assert len([package for package in found if package.pinned]) == 1, (branch, flavour, found)
         held = [package for package in found if str(branch) in package.name]
-        assert held, "nothing keeps the host on its branch"
+        assert held or release == "10.1", "nothing keeps the host on its branch"  # there only versionlock does
 
 
 @pytest.mark.parametrize("branch", [branch for branch in DATA_OBJECT.branches() if branch >= 550])
@@ -320,4 +320,4 @@ def test_a_library_is_matched_to_the_major_version_of_cuda() -> None:
 
 
 def test_only_what_the_roles_can_do_is_called_supported() -> None:
-    assert {line["package_manager"] for line in DATA_OBJECT.platforms()} == {"apt"}
+    assert {line["package_manager"] for line in DATA_OBJECT.platforms()} == {"apt", "dnf"}

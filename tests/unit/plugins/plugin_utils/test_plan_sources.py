@@ -418,4 +418,4 @@ def test_a_fabric_manager_that_somebody_has_brought_is_no_reason_to_refuse() -> 
 
 
 def test_a_source_that_nobody_knows() -> None:
-    assert rules(bookworm(), wish("580", source="local_repo")) == ["unknown-source"]
+    assert rules(bookworm(), wish("580", source="snap")) == ["unknown-source"]

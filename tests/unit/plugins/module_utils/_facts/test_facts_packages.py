@@ -196,7 +196,7 @@ FILES = {
         "deb.debian.org_debian_dists_stable_updates_Release",
     ],
     ("file:/srv/mirror/", None): [
-        f"srv_mirror_{name}" for name in ("InRelease", "Release", "._InRelease", "._Release")
+        f"_srv_mirror_{name}" for name in ("InRelease", "Release", "._InRelease", "._Release")
     ],
 }
 

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE. Rules about drivers that come as one file: a repository of one version, or NVIDIA's own installer."""
+
+from __future__ import annotations
+
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_files, _host_plan
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import LOCAL_REPO, RUNFILE, Case, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
+
+WORDS = {LOCAL_REPO: "package", RUNFILE: "installer"}
+
+
+def bad_file(case: Case, planned: Planned) -> Findings:
+    line = _driver_files.wished(case)
+    if not _driver_files.is_asked(case):
+        if line and case.wants_driver:
+            sources = " and ".join(_driver_files.SOURCES)
+            yield f"nvidia_driver_file counts for nothing: only the sources {sources} ask for it."
+        return
+    fault = _driver_files.fault(line)
+    if fault:
+        found = f"nvidia_driver_file: {fault}"
+        wanted = f"one of {', '.join(_driver_files.PLACES)}, and sha256"
+        way_out = f"name the {WORDS[case.source]} and its SHA-256 sum in nvidia_driver_file"
+        reason = f"NVIDIA's {WORDS[case.source]} cannot be fetched and proven ({fault})"
+        yield refuse("bad-driver-file", found, wanted, way_out, reason)
+
+
+def version_of_the_file(case: Case, planned: Planned) -> Findings:
+    """A file is of one version, and nothing is fetched to find out which."""
+    line = _driver_files.wished(case)
+    if not _driver_files.is_asked(case) or _driver_files.fault(line):
+        return
+    wished, named = _driver_files.version(case), _driver_files.named_version(line)
+    found = str(_driver_files.place(line))
+    if wished is None:
+        reason = f"It cannot be told which version of the driver {found} is"
+        way_out = "name it in nvidia_driver_version"
+        yield refuse("driver-file-version", found, "a version", way_out, reason)
+    elif named not in (None, wished):
+        reason = f"Driver {wished} is wanted, but {found} is called {named}"
+        way_out = f"name the file of {wished}, or set nvidia_driver_version to {named}"
+        yield refuse("driver-file-version", str(named), wished, way_out, reason)
+
+
+def switches(case: Case, planned: Planned) -> Findings:
+    """An installer brings the driver alone."""
+    if not case.wants_driver or case.source != RUNFILE:
+        return
+    if _host_plan.wants_imex(case):
+        way_out = "take the driver from packages (nvidia_driver_source: local_repo, or repo), or do without IMEX"
+        reason = "NVIDIA's installer brings no IMEX service"
+        yield refuse("imex-without-packages", "an installer alone", "packages of IMEX", way_out, reason)
+    if planned.fabric["needed"]:
+        way_out = "take the driver from packages that have it: nvidia_driver_source: local_repo, or repo"
+        reason = f"NVIDIA's installer brings no fabric manager, and {planned.fabric['why']}"
+        yield refuse("runfile-without-fabric", "an installer alone", "a fabric manager", way_out, reason)
+
+
+def package_manager(case: Case, planned: Planned) -> Findings:
+    """How either goes together with another package manager nobody has seen yet."""
+    if _driver_files.is_asked(case) and case.line and case.manager != "apt":
+        name = text(case.platform, "name") or "this distribution"
+        way_out = (
+            "take the driver from a mirror of NVIDIA's repository (nvidia_driver_source: repo, nvidia_driver_mirror)"
+        )
+        reason = f"Drivers as one file are only supported with apt, and {name} has {case.manager}"
+        yield refuse("driver-file-without-apt", case.manager, "apt", way_out, reason)
+
+
+RULES: tuple[Rule, ...] = (bad_file, version_of_the_file, switches, package_manager)

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the kubegpu.nodes authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rig's dnf repositories, made only for fleets that have hosts of an Enterprise Linux."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from _rig import debian, rpms
+from _rig.cache import cache, key, made_once, scratch
+from _rig.debs import Sources
+from _rig.fleets import Host
+from _rig.packages import PACKAGES
+from _rig.repository import ensure_signing_key, keyring
+from _rig.repository import sources as filled_from
+from _rig.rpms import Release, Rpm
+from _rig.shell import run
+
+# Programs that make them, and Debian's packages of these.
+PROGRAMS = {"rpmbuild": "rpm", "createrepo_c": "createrepo-c"}
+
+
+def ensure_dnf_repositories() -> Path:
+    """A folder with NVIDIA's repository for each release, and those of the release's own distribution."""
+    signing_key = ensure_signing_key()
+    sources = filled_from()._replace(dnf_plugins=debian.extract(["dnf-plugins-core"]))
+    code = [Path(__file__).with_name(name) for name in ("dnf_repositories.py", "rpms.py", "packages.py", "debs.py")]
+    names = [folder.name for folder in (*sources.userland.values(), sources.dnf_plugins)]
+    fingerprint = signing_key / "fingerprint"
+    folder = cache() / "rpm" / key(PACKAGES, *code, *names, sources.nvidia_smi, fingerprint, os.uname().release)
+
+    def make(new: Path) -> None:
+        for release in rpms.releases():
+            here = new / "compute/cuda/repos" / release.folder / "x86_64"
+            offered = rpms.nvidia(release)
+            modules = rpms.streams(rpms.drivers(release)) if release.modules else ""
+            _fill(here, offered, sources, scratch(new) / release.folder, signing_key, modules)
+            shutil.copyfile(signing_key / "public.asc", here / release.key)
+            for section in ("system", "epel"):
+                own = rpms.of_the_system(release, section)
+                _fill(new / "el" / release.major / section, own, sources, scratch(new) / f"{section}{release.major}")
+
+    return made_once(folder, make, "write the dnf repositories")
+
+
+def _fill(
+    folder: Path,
+    wanted: Sequence[Rpm],
+    sources: Sources,
+    work: Path,
+    signing_key: Path | None = None,
+    modules: str = "",
+) -> None:
+    """rpmbuild puts packages below a folder for their architecture."""
+    folder.mkdir(parents=True)
+    rpms.write_rpms(wanted, sources, folder, work)
+    for path in folder.glob("x86_64/*.rpm"):
+        path.rename(folder / path.name)
+    (folder / "x86_64").rmdir()
+    if signing_key:
+        _sign(sorted(folder.glob("*.rpm")), signing_key)
+    run("createrepo_c", "--quiet", "--no-database", "--simple-md-filenames", folder)
+    if modules:
+        (work / "modules.yaml").write_text(modules)
+        run("modifyrepo_c", "--mdtype=modules", "--simple-md-filenames", work / "modules.yaml", folder / "repodata")
+
+
+def _sign(files: Sequence[Path], signing_key: Path) -> None:
+    with keyring(signing_key) as home:
+        defines = {
+            "_gpg_name": (signing_key / "fingerprint").read_text().strip(),
+            "_gpg_path": home,
+            "__gpg": "/usr/bin/gpg",
+        }
+        words = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
+        run("rpmsign", *words, "--addsign", *files)
+
+
+def release_of(costume: str) -> Release | None:
+    """The release of Enterprise Linux that a host plays, rocky-9 that of 9; None of another system."""
+    name, _, version = costume.partition("-")
+    known = {release.major: release for release in rpms.releases()}
+    return known.get(version) if name in ("rocky", "almalinux", "rhel") else None
+
+
+def with_dnf(hosts: Iterable[Host]) -> bool:
+    """Whether one of them plays an Enterprise Linux."""
+    return any(release_of(host.costume) for host in hosts)
+
+
+def system_of(host: Host) -> str:
+    """Whose root file system a host has: with that costume one of its own, for apt cannot be taken for dnf."""
+    return debian.WITH_DNF if release_of(host.costume) else host.os
+
+
+def release_rpm(folder: Path, release: Release) -> Path:
+    """What an installed system has of itself."""
+    return next((folder / "el" / release.major / "system").glob("rocky-release-*.rpm"))
