@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from _rig import image
 from _rig.debian import HOST_KEY
+from _rig.parts import table
 
 
 @pytest.fixture
@@ -43,3 +44,8 @@ def test_an_image_takes_the_place_of_its_own_systems_only(base: Path) -> None:
     before_there_were_two = f"{image.REPOSITORY}:0123456789abcdef"
     found = [twelve, thirteen, newer, before_there_were_two]
     assert image.older_images(found, newer, "debian-13") == [thirteen, before_there_were_two]
+
+
+def test_an_images_name_tells_its_system() -> None:
+    names = list(table()["systems"])
+    assert not [(name, other) for name in names for other in names if other.startswith(f"{name}-")]
