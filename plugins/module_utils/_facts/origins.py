@@ -57,7 +57,7 @@ def parse_policy(text: str) -> dict[str, Repository | None]:
 
 def release_files(repository: Repository) -> list[str]:
     """Names that the repository's own description may have among apt's lists."""
-    scheme, _, rest = repository.uri.partition(":")
+    scheme, _colon, rest = repository.uri.partition(":")
     place = rest.lstrip("/").rpartition("@")[2]
     # apt's way to make a file name of a URI: some characters as %xx, and its slashes as underscores
     name = re.sub(r"[\\|{}\[\]<>\"^~_=!@#$%&*]", lambda match: f"%{ord(match.group()):02x}", place).strip("/")
