@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from _rig.shell import say
 
 
 class Made(NamedTuple):
-    image: str  # of every container, in podman's storage
+    image: str  # of the control plane and of most hosts, in podman's storage
     kubernetes: Path
     etcd: Path
     repositories: Path  # what the HTTPS server serves
@@ -32,8 +32,6 @@ class Made(NamedTuple):
 class More(NamedTuple):
     """What only some fleets want."""
 
-    families: list[str]  # of distributions, for each of which hosts have an image
-    dnf_image: str = ""
     dnf_repositories: Path | None = None
     driver_files: Path | None = None
 
@@ -43,24 +41,26 @@ class More(NamedTuple):
         return {kind: made for kind, made in kinds.items() if made}
 
 
-def everything() -> Made:
-    """Go keeps all cores busy while Debian's packages are mostly waited for: one thread each."""
+def everything(systems: Iterable[str] = ()) -> Made:
+    """Go keeps all cores busy while Debian's packages are mostly waited for: one thread each.
+
+    `systems`: what hosts are to be. Nothing is made for one that nobody asks for.
+    """
     with ThreadPoolExecutor(2) as pool:
-        base = pool.submit(debian.base_image)
+        bases = {name: pool.submit(debian.base_image, name) for name in sorted({debian.SYSTEM, *systems})}
         etcd = pool.submit(debian.etcd)
         kubernetes = parts.ensure("kubernetes")
-        image = pool.submit(node_image, base.result(), kubernetes)
+        made = pool.submit(lambda: {name: node_image(name, base.result(), kubernetes) for name, base in bases.items()})
         repositories, images = ensure_repositories(), ensure_images()
-        return Made(image.result(), kubernetes, etcd.result(), repositories, images)
+        return Made(made.result()[debian.SYSTEM], kubernetes, etcd.result(), repositories, images)
 
 
-def for_hosts(hosts: Sequence[Host], made: Made) -> More:
+def for_hosts(hosts: Sequence[Host]) -> More:
     """What these hosts want beside what all have."""
-    more = More(["debian"], driver_files=ensure_driver_files() if any(host.driver_files for host in hosts) else None)
-    if not with_dnf(hosts):
-        return more
-    image = node_image(debian.base_image("redhat"), made.kubernetes, "redhat")
-    return more._replace(families=["debian", "redhat"], dnf_image=image, dnf_repositories=ensure_dnf_repositories())
+    return More(
+        dnf_repositories=ensure_dnf_repositories() if with_dnf(hosts) else None,
+        driver_files=ensure_driver_files() if any(host.driver_files for host in hosts) else None,
+    )
 
 
 def build(names: list[str]) -> None:

@@ -11,9 +11,14 @@ from pathlib import Path
 
 from _rig.cache import cache, key, made_once, scratch
 from _rig.parts import table
-from _rig.shell import attempt, run
+from _rig.shell import RigError, attempt, run
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+# What the control plane is, and every host whose fleet says nothing else.
+SYSTEM = "debian-12"
+# What hosts are that play an Enterprise Linux.
+WITH_DNF = "dnf-on-debian-12"
 
 
 def extract(packages: Sequence[str], components: Iterable[str] = ("main",)) -> Path:
@@ -23,7 +28,8 @@ def extract(packages: Sequence[str], components: Iterable[str] = ("main",)) -> P
     folder = cache() / "debian" / f"{wanted[0]}-{key(suite(), *wanted, *chosen)}"
 
     def make(new: Path) -> None:
-        mmdebstrap(new, "--variant=extract", f"--include={','.join(wanted)}", suite(), new, *sources(chosen))
+        include = f"--include={','.join(wanted)}"
+        mmdebstrap(new, "--variant=extract", include, suite(), new, *sources(suite(), chosen))
 
     return made_once(folder, make, f"unpack Debian's {', '.join(wanted)}")
 
@@ -34,28 +40,35 @@ def mmdebstrap(folder: Path, *argv: str | Path) -> None:
     run("mmdebstrap", "--mode=root", *argv, env={"TMPDIR": str(scratch(folder))})
 
 
-def sources(components: Sequence[str]) -> list[str]:
+def sources(release: str, components: Sequence[str]) -> list[str]:
     """Where Debian packages come from, as mmdebstrap's arguments: from where this machine gets its own, if it does."""
     answer = attempt("apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)", "Created-By: Packages")
     lines = answer.stdout.splitlines() if answer.returncode == 0 else []
-    return sources_from(lines, suite(), components)
+    return sources_from(lines, release, components)
 
 
 def sources_from(targets: Iterable[str], release: str, components: Sequence[str]) -> list[str]:
     """From apt's `<origin> <codename> <uri>` lines those of Debian's release and its updates, as sources.list has them.
 
-    Where this machine's apt knows none, only the components: mmdebstrap then takes Debian's public mirror.
+    A mirror that has the machine's own release has the others too. Where this machine's apt knows none of Debian's,
+    only the components: mmdebstrap then takes Debian's public mirror.
     """
     words = [line.split() for line in targets]
     debian = sorted({(word[1], word[2].rstrip("/")) for word in words if len(word) == 3 and word[0] == "Debian"})
-    if release not in [codename for codename, _ in debian]:
+    known = [name for name, _ in debian if "-" not in name]
+    own = release if release in known else next(iter(known), None)
+    if own is None:
         return [f"--components={','.join(components)}"]
-    matching = [(name, uri) for name, uri in debian if name == release or name.startswith(f"{release}-")]
-    return [f"deb [signed-by={KEYRING}] {uri} {name} {' '.join(components)}" for name, uri in matching]
+    suites = [(release + name.removeprefix(own), uri) for name, uri in debian if f"{name}-".startswith(f"{own}-")]
+    return [f"deb [signed-by={KEYRING}] {uri} {name} {' '.join(components)}" for name, uri in suites]
 
 
-def suite() -> str:
-    return str(table()["debian"]["suite"])
+def suite(system: str = SYSTEM) -> str:
+    """How Debian calls this release of its own."""
+    known = table()["systems"]
+    if system not in known:
+        raise RigError(f"no host can be {system}, only wear it (costume = {system!r}); known are {', '.join(known)}")
+    return str(known[system])
 
 
 # Hosts get packages from the rig's repositories; where Debian's are is kept for who needs them.
@@ -89,23 +102,30 @@ DNF_OPTIONS = [
 ]
 
 
-def base_image(family: str = "debian") -> Path:
-    """A folder with `base.tar`, the root file system of a host, and its `HOST_KEY`.
+def base_folder(system: str) -> Path:
+    """Where that of this system is, once it is made."""
+    packages, hooks = _ingredients(system)
+    return cache() / "images" / f"base-{key(suite(system), packages, *BASE_OPTIONS, *hooks)}"
 
-    Debian's, or one that `redhat` hosts are made of: with dnf and rpm instead of apt and dpkg.
-    """
-    image = table()["image"]
-    packages = ",".join([*image["packages"], *(image["dnf_packages"] if family == "redhat" else [])])
-    hooks = DNF_OPTIONS if family == "redhat" else []
-    folder = cache() / "images" / f"base-{key(suite(), packages, *BASE_OPTIONS, *hooks)}"
+
+def base_image(system: str = SYSTEM) -> Path:
+    """A folder with `base.tar`, the root file system of a host, and its `HOST_KEY`."""
+    packages, hooks = _ingredients(system)
 
     def make(new: Path) -> None:
         copy_out = f"--customize-hook=copy-out /etc/ssh/ssh_host_ed25519_key.pub {new}"
         options = [*BASE_OPTIONS, *hooks, f"--include={packages}", copy_out]
-        mmdebstrap(new, *options, suite(), new / "base.tar", *sources(["main"]))
+        mmdebstrap(new, *options, suite(system), new / "base.tar", *sources(suite(system), ["main"]))
         (new / "ssh_host_ed25519_key.pub").rename(new / HOST_KEY)
 
-    return made_once(folder, make, f"bootstrap the root file system of a {family} host")
+    return made_once(base_folder(system), make, f"bootstrap the root file system of {system}")
+
+
+def _ingredients(system: str) -> tuple[str, list[str]]:
+    """Packages, and what else mmdebstrap does."""
+    image = table()["image"]
+    packages = [*image["packages"], *(image["dnf_packages"] if system == WITH_DNF else [])]
+    return ",".join(packages), DNF_OPTIONS if system == WITH_DNF else []
 
 
 def nvidia_smi() -> Path:

@@ -80,16 +80,21 @@ def _sign(files: Sequence[Path], signing_key: Path) -> None:
         run("rpmsign", *words, "--addsign", *files)
 
 
-def release_of(os_name: str) -> Release | None:
+def release_of(costume: str) -> Release | None:
     """The release of Enterprise Linux that a host plays, rocky-9 that of 9; None of another system."""
-    name, _, version = os_name.partition("-")
+    name, _, version = costume.partition("-")
     known = {release.major: release for release in rpms.releases()}
     return known.get(version) if name in ("rocky", "almalinux", "rhel") else None
 
 
 def with_dnf(hosts: Iterable[Host]) -> bool:
     """Whether one of them plays an Enterprise Linux."""
-    return any(release_of(host.os) for host in hosts)
+    return any(release_of(host.costume) for host in hosts)
+
+
+def system_of(host: Host) -> str:
+    """Whose root file system a host has: with that costume one of its own, for apt cannot be taken for dnf."""
+    return debian.WITH_DNF if release_of(host.costume) else host.os
 
 
 def release_rpm(folder: Path, release: Release) -> Path:

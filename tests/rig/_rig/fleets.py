@@ -11,6 +11,7 @@ import tomllib
 from typing import Any, NamedTuple
 
 from _rig.cache import RIG
+from _rig.debian import SYSTEM
 from _rig.shell import RigError
 
 DEFAULT_NETWORK = "10.213.0.0/24"
@@ -20,7 +21,8 @@ class Host(NamedTuple):
     name: str
     fleet: str
     address: str
-    os: str
+    os: str  # what it is
+    costume: str  # what it says that it is, where that is something else
     card: str
     gpus: int
     joined: bool
@@ -61,7 +63,8 @@ def _host(fleet: str, entry: dict[str, Any]) -> Host:
         name=entry["name"],
         fleet=fleet,
         address=address(int(entry["address"].rsplit(".", 1)[1])),
-        os=entry.get("os", "debian-12"),
+        os=entry.get("os", SYSTEM),
+        costume=entry.get("costume", ""),
         card=entry["card"] if gpus else "",
         gpus=gpus,
         joined=entry.get("joined", True),

@@ -16,9 +16,10 @@ from typing import Any
 from _rig import control_plane
 from _rig.build import Made, More
 from _rig.cache import RIG, cache, key
-from _rig.dnf_repositories import release_of, release_rpm
+from _rig.debian import base_folder
+from _rig.dnf_repositories import release_of, release_rpm, system_of
 from _rig.fleets import Host, address
-from _rig.image import host_key
+from _rig.image import host_keys, image_name
 from _rig.kubeconfig import with_token
 from _rig.nvml import hardware_ini
 from _rig.podman import Container, containers, inside, remove, start_systemd
@@ -29,7 +30,7 @@ from _rig.state import state, write
 KUBELET_FLAGS = 'KUBELET_KUBEADM_ARGS="--node-ip={address}"\n'
 
 
-def ssh_identity(families: Iterable[str] = ("debian",)) -> None:
+def ssh_identity() -> None:
     """The key by which every host lets root in, and what ssh needs to know them by."""
     folder = state() / "ssh"
     if not (folder / "id").exists():
@@ -38,30 +39,28 @@ def ssh_identity(families: Iterable[str] = ("debian",)) -> None:
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kubegpu-rig", "-f", folder / "id.new")
         (folder / "id.new.pub").rename(folder / "id.pub")
         (folder / "id.new").rename(folder / "id")
-    known = folder / "known_hosts"
-    lines = {f"{address(0).rsplit('.', 1)[0]}.* {host_key(family)}\n" for family in families}
-    others = set(known.read_text().splitlines(keepends=True)) if known.exists() else set()  # of hosts that are up
-    write(known, "".join(sorted(lines | others)), 0o644)
+    everyone = f"{address(0).rsplit('.', 1)[0]}.*"
+    write(folder / "known_hosts", "".join(f"{everyone} {shown}\n" for shown in host_keys()), 0o644)
 
 
-def outdated(wanted: Iterable[Host], made: Made, more: More) -> list[Host]:
+def outdated(wanted: Iterable[Host], made: Made) -> list[Host]:
     """Hosts that are not running as their fleet and this checkout have them."""
     found = containers()
-    return [host for host in wanted if not _is_current(host, found.get(host.name), made, more)]
+    return [host for host in wanted if not _is_current(host, found.get(host.name), made)]
 
 
-def _is_current(host: Host, found: Container | None, made: Made, more: More) -> bool:
-    return found is not None and found.running and found.key == _wanted(host, made, more)
+def _is_current(host: Host, found: Container | None, made: Made) -> bool:
+    return found is not None and found.running and found.key == _wanted(host, made)
 
 
-def _wanted(host: Host, made: Made, more: More) -> str:
+def _wanted(host: Host, made: Made) -> str:
     pki = control_plane.pki()
     hardware = hardware_ini(host.card, host.gpus, host.name)
-    return key(_image(host, made, more), str(made.images), repr(host), hardware, pki / "ca.crt")
+    return key(_image(host, made), str(made.images), repr(host), hardware, pki / "ca.crt")
 
 
-def _image(host: Host, made: Made, more: More) -> str:
-    return more.dnf_image if release_of(host.os) else made.image
+def _image(host: Host, made: Made) -> str:
+    return image_name(system_of(host), base_folder(system_of(host)), made.kubernetes)
 
 
 def start(hosts: Sequence[Host], made: Made, more: More, network: str) -> None:
@@ -78,10 +77,10 @@ def _start(host: Host, made: Made, more: More, network: str) -> None:
     folder = state() / "hosts" / host.name
     shutil.rmtree(folder, ignore_errors=True)
     _write_files(folder, host)
-    release = release_of(host.os)
+    release = release_of(host.costume)
     if release and more.dnf_repositories:
         shutil.copyfile(release_rpm(more.dnf_repositories, release), folder / "release.rpm")
-    container = Container(host.name, "host", _wanted(host, made, more), host.fleet, True)
+    container = Container(host.name, "host", _wanted(host, made), host.fleet, True)
     volumes = [
         f"--volume={folder}:/etc/kubegpu-rig:ro",
         f"--volume={made.images}:/opt/kubegpu-rig/images:ro",
@@ -90,7 +89,7 @@ def _start(host: Host, made: Made, more: More, network: str) -> None:
         "--volume=/var/lib/kubelet",
         *_compiled(host),
     ]
-    start_systemd(container, network, host.address, _image(host, made, more), *volumes)
+    start_systemd(container, network, host.address, _image(host, made), *volumes)
 
 
 def _compiled(host: Host) -> list[str]:
@@ -112,15 +111,15 @@ def _write_files(folder: Path, host: Host) -> None:
     write(folder / "authorized_keys", (state() / "ssh" / "id.pub").read_text())
     write(folder / "system.asc", (ensure_signing_key() / "public.asc").read_text(), 0o644)
     write(folder / "ca.crt", (control_plane.pki() / "ca.crt").read_text(), 0o644)
-    if host.os != "debian-12":
-        write(folder / "os-release", _costume(host.os), 0o644)
+    if host.costume:
+        write(folder / "os-release", _costume(host.costume), 0o644)
 
 
 def _costume(name: str) -> str:
     path = RIG / "os" / name
     if not path.is_file():
-        known = ["debian-12", *sorted(file.name for file in path.parent.iterdir())]
-        raise RigError(f"no host can be {name}; known are {', '.join(known)} (add tests/rig/os/{name})")
+        known = sorted(file.name for file in path.parent.iterdir())
+        raise RigError(f"there is no costume called {name}; known are {', '.join(known)} (add tests/rig/os/{name})")
     return path.read_text()
 
 

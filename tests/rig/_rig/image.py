@@ -6,38 +6,40 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from _rig.cache import RIG, cache, key, locked
-from _rig.debian import HOST_KEY, base_image
+from _rig.debian import HOST_KEY, base_folder
+from _rig.parts import table
 from _rig.podman import image_exists, podman
 from _rig.shell import attempt, say
 
 REPOSITORY = "localhost/kubegpu-rig-node"
 
 
-def node_image(base: Path, kubernetes: Path, family: str = "") -> str:
+def node_image(system: str, base: Path, kubernetes: Path) -> str:
     """The name of the image in podman's storage, imported again from the cache whenever that storage lost it."""
-    name = image_name(base, kubernetes, family)
+    name = image_name(system, base, kubernetes)
     if image_exists(name):
         return name
     with locked(cache() / "images" / ".import.lock", "another rig imports the node image"):
         if not image_exists(name):
-            say("import the node image ...")
+            say(f"import the node image of {system} ...")
             _import(name, base / "base.tar", kubernetes / "bin" / "kubelet")
+            _forget_older(name, system)
     return name
 
 
-def image_name(base: Path, kubernetes: Path, family: str = "") -> str:
+def image_name(system: str, base: Path, kubernetes: Path) -> str:
     """By what is in it. A base that an emptied cache makes again differs in its host key from podman's older image."""
-    name = f"{REPOSITORY}-{family}" if family else REPOSITORY
-    return f"{name}:{key(base.name, base / HOST_KEY, kubernetes.name, RIG / 'node')}"
+    return f"{REPOSITORY}:{system}-{key(base.name, base / HOST_KEY, kubernetes.name, RIG / 'node')}"
 
 
-def host_key(family: str = "debian") -> str:
-    """The public key that the sshd of every host of a family shows; made once, with the base."""
-    return " ".join((base_image(family) / HOST_KEY).read_text().split()[:2])
+def host_keys() -> list[str]:
+    """The public keys that hosts' sshd can show: each base has one, made with it."""
+    made = [base_folder(system) / HOST_KEY for system in table()["systems"]]
+    return [" ".join(path.read_text().split()[:2]) for path in made if path.exists()]
 
 
 def _import(name: str, base: Path, kubelet: Path) -> None:
@@ -47,7 +49,6 @@ def _import(name: str, base: Path, kubelet: Path) -> None:
         podman("import", "--quiet", whole, name)
     finally:
         whole.unlink(missing_ok=True)
-    _forget_older(name)
 
 
 def _lay_over(base: Path, overlay: dict[str, Path], whole: Path) -> None:
@@ -78,8 +79,14 @@ def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _forget_older(name: str) -> None:
+def _forget_older(name: str, system: str) -> None:
     """Images of earlier states of this checkout, unless a container still runs on one."""
-    listed = podman("image", "ls", "--format={{.Repository}}:{{.Tag}}", f"--filter=reference={name.partition(':')[0]}")
-    for older in set(listed.split()) - {name}:
+    listed = podman("image", "ls", "--format={{.Repository}}:{{.Tag}}", f"--filter=reference={REPOSITORY}")
+    for older in older_images(listed.split(), name, system):
         attempt("podman", "rmi", older)
+
+
+def older_images(names: Iterable[str], new: str, system: str) -> list[str]:
+    """Those that `new` takes the place of. Images of other systems stay."""
+    others = tuple(f"{REPOSITORY}:{other}-" for other in table()["systems"] if other != system)
+    return [name for name in names if name != new and not name.startswith(others)]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from _rig import control_plane, hosts, kwok, leftovers, needs, served, sysctl
 from _rig.build import Made, More, everything, for_hosts
 from _rig.cache import locked
-from _rig.dnf_repositories import PROGRAMS, with_dnf
+from _rig.dnf_repositories import PROGRAMS, system_of, with_dnf
 from _rig.fleets import Host, address, network
 from _rig.fleets import hosts as fleet_hosts
 from _rig.podman import LABEL, containers, network_exists, podman, remove
@@ -26,14 +26,14 @@ def up(fleets: Sequence[str], fresh: bool, kwok_nodes: int) -> None:
     """Control plane and the fleets' hosts, as this checkout has them; what runs already stays as it is."""
     wanted = [host for fleet in fleets for host in fleet_hosts(fleet)]
     needs.check(PROGRAMS if with_dnf(wanted) else None)
-    made = everything()
-    more = for_hosts(wanted, made)
+    made = everything(map(system_of, wanted))
+    more = for_hosts(wanted)
     if kwok_nodes:
         kwok.ensure()
     with locked(lock_file(), BUSY):
         _prepare_machine()
         control_plane.identity()
-        hosts.ssh_identity(more.families)
+        hosts.ssh_identity()
         _start_control_plane(made)
         for kind, folder in more.served().items():
             served.publish(kind, folder)
@@ -67,7 +67,7 @@ def _start_control_plane(made: Made) -> None:
 def _start_hosts(wanted: Sequence[Host], made: Made, more: More, fresh: bool) -> None:
     """Hosts boot while the control plane does; they join once it is ready."""
     kubectl = made.kubernetes / "bin" / "kubectl"
-    missing = list(wanted) if fresh else hosts.outdated(wanted, made, more)
+    missing = list(wanted) if fresh else hosts.outdated(wanted, made)
     known = [host.name for host in missing if (state() / "ready").exists()]
     hosts.forget(known, kubectl)
     hosts.start(missing, made, more, NETWORK)

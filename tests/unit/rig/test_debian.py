@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from _rig.debian import KEYRING, sources_from
+from _rig.debian import KEYRING, SYSTEM, sources_from, suite
+from _rig.shell import RigError
 
 MIRROR = "http://mirror.invalid/debian"
 SECURITY = "http://mirror.invalid/debian-security"
@@ -28,7 +29,8 @@ FOUND = [
     [
         (OF_DEBIAN, FOUND),
         (OF_DEBIAN * 2, FOUND),
-        ([f"Debian trixie {MIRROR}/"], ["--components=main"]),
+        ([f"Debian trixie {MIRROR}/", *OF_DEBIAN], FOUND),
+        ([f"Debian sid {MIRROR}/", f"Debian experimental {MIRROR}/"], FOUND[:1]),
         (["Ubuntu noble http://mirror.invalid/ubuntu/"], ["--components=main"]),
         ([], ["--components=main"]),
     ],
@@ -41,3 +43,13 @@ def test_other_components_are_asked_of_the_same_mirror() -> None:
     assert sources_from(OF_DEBIAN[:1], "bookworm", ["main", "non-free"]) == [
         f"deb [signed-by={KEYRING}] {MIRROR} bookworm main non-free"
     ]
+
+
+def test_a_mirror_that_has_the_machines_release_has_the_others() -> None:
+    assert sources_from(OF_DEBIAN, "trixie", ["main"]) == [line.replace("bookworm", "trixie") for line in FOUND]
+
+
+def test_a_system_that_hosts_can_only_look_like_is_refused_with_the_word_for_that() -> None:
+    assert suite(SYSTEM) == "bookworm"
+    with pytest.raises(RigError, match=r"costume = 'ubuntu-24.04'.*debian-12, debian-13"):
+        suite("ubuntu-24.04")

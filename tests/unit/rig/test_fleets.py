@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from _rig import fleets
 from _rig.cache import RIG
+from _rig.parts import table
 from _rig.shell import RigError
 
 ALL = [host for fleet in fleets.known() for host in fleets.hosts(fleet)]
@@ -21,7 +22,8 @@ def test_names_and_addresses_are_used_once() -> None:
 
 @pytest.mark.parametrize("host", ALL, ids=lambda host: host.name)
 def test_a_host_can_be_what_it_says(host: fleets.Host) -> None:
-    assert host.os == "debian-12" or (RIG / "os" / host.os).is_file()
+    assert host.os in table()["systems"]
+    assert not host.costume or (RIG / "os" / host.costume).is_file()
     assert bool(host.card) == bool(host.gpus)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from _rig import image
 from _rig.debian import HOST_KEY
+from _rig.parts import table
 
 
 @pytest.fixture
@@ -20,15 +21,31 @@ def base(tmp_path: Path) -> Path:
     return folder
 
 
+def name(base: Path, kubernetes: str = "kubernetes-1", system: str = "debian-12") -> str:
+    return image.image_name(system, base, Path(kubernetes))
+
+
 def test_an_image_is_the_same_as_long_as_its_base_is(base: Path) -> None:
-    assert image.image_name(base, Path("kubernetes-1")) == image.image_name(base, Path("kubernetes-1"))
+    assert name(base) == name(base)
 
 
 def test_a_base_that_was_made_again_makes_another_image(base: Path) -> None:
-    before = image.image_name(base, Path("kubernetes-1"))
+    before = name(base)
     (base / HOST_KEY).write_text("ssh-ed25519 second")
-    assert image.image_name(base, Path("kubernetes-1")) != before
+    assert name(base) != before
 
 
 def test_another_kubelet_makes_another_image(base: Path) -> None:
-    assert image.image_name(base, Path("kubernetes-1")) != image.image_name(base, Path("kubernetes-2"))
+    assert name(base) != name(base, "kubernetes-2")
+
+
+def test_an_image_takes_the_place_of_its_own_systems_only(base: Path) -> None:
+    twelve, thirteen, newer = name(base), name(base, system="debian-13"), name(base, "kubernetes-2", "debian-13")
+    before_there_were_two = f"{image.REPOSITORY}:0123456789abcdef"
+    found = [twelve, thirteen, newer, before_there_were_two]
+    assert image.older_images(found, newer, "debian-13") == [thirteen, before_there_were_two]
+
+
+def test_an_images_name_tells_its_system() -> None:
+    names = list(table()["systems"])
+    assert not [(name, other) for name in names for other in names if other.startswith(f"{name}-")]
