@@ -64,8 +64,8 @@ def _fill(root: Path, repository: Repository, sources: Sources, signing_key: Pat
         folder.mkdir(parents=True)
         for path in first.iterdir():
             os.link(path, folder / path.name)
-    for path, key_name in repository.paths.items():
-        (root / path / key_name).resolve().write_bytes((signing_key / "public.asc").read_bytes())
+    for place, key_name in repository.paths.items():
+        (root / place / key_name).resolve().write_bytes((signing_key / "public.asc").read_bytes())
 
 
 def index(folder: Path, repository: Repository, debs: list[Path], home: Path) -> None:
