@@ -148,26 +148,13 @@ def _manifest() -> str:
 
 
 def _give(apply: list[str | Path], manifest: str) -> None:
-    """Have the cluster take its first objects.
-
-    One start in about sixty takes none for as long as one waits, though it calls itself ready; why is not known.
-    A second start does.
-    """
+    """Have the cluster take its first objects, or say why it does not."""
     refused: list[str] = []
-    what = "the cluster to take its first objects"
-
-    def taken() -> bool:
-        return _applied(apply, manifest, refused)
-
-    def why_not() -> str:
-        return "\n".join([components_said(), *refused[-1:]])
-
-    try:
-        wait_for(what, taken, why_not, 30)
-    except RigError as error:
-        say(f"{error}\nstart the API server once more")
-        inside(NAME, "systemctl", "restart", "rig-kube-apiserver")
-        wait_for(what, taken, why_not)
+    wait_for(
+        "the cluster to take its first objects",
+        lambda: _applied(apply, manifest, refused),
+        lambda: "\n".join([components_said(), *refused[-1:]]),
+    )
 
 
 def _applied(argv: list[str | Path], manifest: str, refused: list[str]) -> bool:
