@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 from functools import partial
+from queue import Empty, SimpleQueue
 
 from _rig.cache import CHECKOUT
 from _rig.shell import RigError
@@ -35,14 +36,22 @@ CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
 # and who names one.
 SLOW = re.compile(r"^slow: true$", re.M)
 
+# Scenarios on hosts of another kind: they build, and are better begun first.
+OWN_FLEET = re.compile(r"^own_fleet: ", re.M)
+
 _up = threading.Event()
+_to_go: SimpleQueue[str] = SimpleQueue()
 # All but Ansible's own remark on its first visit to a host, where it makes its folder for temporary files. A playbook
 # that is not there is no error to molecule, and what it should have shown would go unseen.
 COMPLAINTS = re.compile(r"\[(?:DEPRECATION )?WARNING\](?!: Module remote_tmp)[^\n]*|Missing playbook[^\n]*")
 
 
 def everything(steps: Steps) -> None:
-    """The checks that need the rig to themselves, one after the other over one control plane."""
+    """The checks that need the rig to themselves, over one control plane; then a share of the scenarios beside them."""
+    names = [name for name in _scenarios() if not _is_slow(name)]
+    for name in sorted(names, key=_builds_for_long, reverse=True):
+        if not _cluster_wide(name):
+            _to_go.put(name)
     try:
         if steps.step("build the rig", lambda: rigs.rig("build")):
             _pytest(steps, "the rig itself", THE_RIG)
@@ -50,17 +59,25 @@ def everything(steps: Steps) -> None:
     finally:
         _up.set()  # also when that failed: who waits for it finds out by itself
     _pytest(steps, "the whole way", *THE_WHOLE_WAY)
-    for name in _scenarios():
-        if _cluster_wide(name) and not _is_slow(name):
-            _molecule(steps, name)
+    for name in filter(_cluster_wide, names):
+        _molecule(steps, name)
+    _those_to_go(steps)
 
 
 def scenarios_beside(steps: Steps) -> None:
     """The scenarios that leave the cluster alone, beside `everything`."""
     _up.wait()
-    for name in _scenarios():
-        if not _cluster_wide(name) and not _is_slow(name):
-            _molecule(steps, name, KUBEGPU_MOLECULE_FLEET="molecule-beside")
+    _those_to_go(steps, KUBEGPU_MOLECULE_FLEET="molecule-beside")
+
+
+def _those_to_go(steps: Steps, **env: str) -> None:
+    """One scenario after the other, as long as nobody else has taken it."""
+    while True:
+        try:
+            name = _to_go.get_nowait()
+        except Empty:
+            return
+        _molecule(steps, name, **env)
 
 
 def beside(steps: Steps) -> None:
@@ -116,6 +133,10 @@ def _scenarios() -> list[str]:
 
 def _cluster_wide(name: str) -> bool:
     return CLUSTER_WIDE.search((SCENARIOS / name / "vars.yml").read_text()) is not None
+
+
+def _builds_for_long(name: str) -> bool:
+    return OWN_FLEET.search((SCENARIOS / name / "vars.yml").read_text()) is not None
 
 
 def _is_slow(name: str) -> bool:
