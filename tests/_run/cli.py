@@ -90,7 +90,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": lambda _more: demo.demo(),
     "demo-down": _down,
     "test": _steps(
-        [checks.lint, checks.units, checks.sanity, cluster.beside],
+        [checks.lint, checks.sanity],
+        [checks.units, cluster.beside],
         [cluster.everything],
         [cluster.scenarios_beside],
         last=cluster.take_down,
