@@ -8,18 +8,24 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from _rig import fleets, ubuntu
+from _rig.cache import CHECKOUT
 from _rig.debs import Sources
 from _rig.packages import Package
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _compat
 
 SUITES = ubuntu.suites()
 CODENAMES = {"jammy": "22.04", "noble": "24.04", "resolute": "26.04"}
 OF_THE_SYSTEM = {"kmod"}
 
 each_suite = pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+
+
+def data(name: str) -> Any:
+    return yaml.safe_load((CHECKOUT / "plugins" / "plugin_utils" / "data" / f"{name}.yml").read_text())
 
 
 def offered(codename: str) -> list[Package]:
@@ -51,14 +57,14 @@ def test_every_dependency_can_be_met(codename: str) -> None:
 @pytest.mark.parametrize("codename", CODENAMES)
 @pytest.mark.parametrize("flavour", ["open", "proprietary"])
 def test_what_the_collection_would_install_is_there_for_each_branch_that_it_knows(codename: str, flavour: str) -> None:
-    data = _compat.data()
-    line = data.platform("ubuntu", CODENAMES[codename])
-    assert line is not None
-    branches = [driver.branch for driver in data.distro_drivers(line) if driver.flavour == flavour]
-    assert branches
+    rows = [
+        row for row in data("packages")["driver"] if "ubuntu" in row.get("platforms", ()) and row["flavour"] == flavour
+    ]
+    lines = [line for line in data("platforms")["drivers"] if line["id"] == "ubuntu" and line["flavour"] == flavour]
+    branches = [line["branch"] for line in lines if line["version"] == CODENAMES[codename]]
+    assert rows and branches
     names = {package.name for package in offered(codename)}
-    for branch in branches:
-        assert {package.name for package in data.distro_packages(line, branch, flavour, "generic")} <= names
+    assert {row["name"].format(branch=branch, kernel="generic") for row in rows for branch in branches} <= names
 
 
 @pytest.mark.parametrize("host", [host for host in fleets.hosts("apt") if host.kernel], ids=lambda host: host.name)
