@@ -33,6 +33,8 @@ RIVALS = ("nouveau", "nova", "nova_core", "nova_drm")
 PINNING = "nvidia-driver-pinning-"
 # Packages that bring kernel modules, built or to be built: with them the driver itself goes.
 WITH_MODULES = re.compile(r"(nvidia-.*dkms|kmod-nvidia|linux-modules-nvidia)")
+# Of Ubuntu's modules those for one kernel: the package that is asked for brings more of them with each new kernel.
+FOR_ONE_KERNEL = re.compile(r"linux-(modules|objects|signatures)-nvidia-.*\d+\.\d+\.\d+-\d+-")
 # What the data calls the kinds of switches, and what reaches GPUs of other hosts through them.
 KINDS = ("nvswitch", "nvlink5", "imex")
 NOBODY: dict[str, t.Any] = {"version": None, "pin": None, "packages": []}
@@ -396,12 +398,13 @@ def _ours(case: Case) -> list[str]:
     """What this collection has brought of the driver, whole or not; what else came along goes where nobody needs it."""
     known = _versions_of_the_driver(case)
     known.update(version for name, version in case.brought.items() if name in case.metapackage_names)
-    named = _beside(case) | _for_switches(case)
-    return [
-        name
-        for name, version in sorted(case.brought.items())
-        if version in known or name in named or name.startswith(PINNING)
-    ]
+    beside = _beside(case)
+    named = beside | _for_switches(case)
+    found = {
+        name for name, version in case.brought.items() if version in known or name in named or name.startswith(PINNING)
+    }
+    came_later = _for_kernels(case) if any(WITH_MODULES.match(name) for name in found & beside) else set()
+    return sorted(found | came_later)
 
 
 def driver_packages(case: Case) -> list[str]:
@@ -418,7 +421,7 @@ def _versions_of_the_driver(case: Case) -> set[str]:
 
 def parts(case: Case) -> list[str]:
     """Installed packages that another driver may take the place of."""
-    beside = _beside(case) if text(case.driver, "installed_by") == DISTRO else set()
+    beside = _beside(case) | _for_kernels(case) if text(case.driver, "installed_by") == DISTRO else set()
     return sorted({*driver_packages(case), *(name for name in beside if name in case.packages)})
 
 
@@ -427,6 +430,10 @@ def _beside(case: Case) -> set[str]:
     branches = {line.branch for line in case.distro_drivers}
     packages = [item for branch in branches for name in FLAVOURS for item in case.distro_packages(branch, name)]
     return {item.name for item in packages if not item.pinned}
+
+
+def _for_kernels(case: Case) -> set[str]:
+    return {name for name in case.packages if FOR_ONE_KERNEL.match(name)}
 
 
 def _for_switches(case: Case) -> set[str]:

@@ -21,6 +21,8 @@ NAMES = (
     "libnvidia*",
     "kmod-nvidia*",
     "linux-modules-nvidia*",
+    "linux-objects-nvidia*",
+    "linux-signatures-nvidia*",
     "xserver-xorg-video-nvidia*",
     "xorg-x11-nvidia*",
     "python3-dnf-plugin-versionlock",

@@ -19,6 +19,7 @@ from _rig.image import node_image
 from _rig.oci import ensure_images
 from _rig.repository import ensure_repositories
 from _rig.shell import say
+from _rig.ubuntu import ensure_ubuntu_archive
 
 
 class Made(NamedTuple):
@@ -34,10 +35,11 @@ class More(NamedTuple):
 
     dnf_repositories: Path | None = None
     driver_files: Path | None = None
+    ubuntu: Path | None = None
 
     def served(self) -> dict[str, Path]:
         """What the server has besides, by its kind."""
-        kinds = {"dnf": self.dnf_repositories, "driver-files": self.driver_files}
+        kinds = {"dnf": self.dnf_repositories, "driver-files": self.driver_files, "ubuntu": self.ubuntu}
         return {kind: made for kind, made in kinds.items() if made}
 
 
@@ -60,6 +62,7 @@ def for_hosts(hosts: Sequence[Host]) -> More:
     return More(
         dnf_repositories=ensure_dnf_repositories() if with_dnf(hosts) else None,
         driver_files=ensure_driver_files() if any(host.driver_files for host in hosts) else None,
+        ubuntu=ensure_ubuntu_archive() if any(host.kernel for host in hosts) else None,
     )
 
 
@@ -78,6 +81,7 @@ OTHERS: dict[str, Callable[[], Path]] = {
     "repositories": ensure_repositories,
     "dnf-repositories": ensure_dnf_repositories,
     "driver-files": ensure_driver_files,
+    "ubuntu": ensure_ubuntu_archive,
     "images": ensure_images,
 }
 

@@ -23,6 +23,7 @@ class Host(NamedTuple):
     address: str
     os: str  # what it is
     costume: str  # what it says that it is, where that is something else
+    kernel: str  # the release that its kernel says that it is, where that is not the machine's
     card: str
     gpus: int
     joined: bool
@@ -70,6 +71,7 @@ def _host(fleet: str, entry: dict[str, Any]) -> Host:
         address=address(int(entry["address"].rsplit(".", 1)[1])),
         os=entry.get("os", SYSTEM),
         costume=entry.get("costume", ""),
+        kernel=entry.get("kernel", ""),
         card=entry["card"] if gpus else "",
         gpus=gpus,
         joined=entry.get("joined", True),

@@ -104,7 +104,7 @@ def _compiled(host: Host) -> list[str]:
 def _write_files(folder: Path, host: Host) -> None:
     """What the host finds under /etc/kubegpu-rig; the scripts of node/ put it where it belongs."""
     prefix = host.address.rsplit(".", 1)[0]
-    own = f"RIG_DEBIAN_SOURCES={int(host.debian_sources)}"
+    own = f"RIG_DEBIAN_SOURCES={int(host.debian_sources)}\nRIG_KERNEL={host.kernel}"
     write(folder / "host.env", f"RIG_ADDRESS={host.address}\nRIG_NETWORK_PREFIX={prefix}\n{own}\n")
     write(folder / "hardware.ini", hardware_ini(host.card, host.gpus, host.name))
     write(folder / "kubeadm-flags.env", KUBELET_FLAGS.format(address=host.address))
@@ -113,6 +113,14 @@ def _write_files(folder: Path, host: Host) -> None:
     write(folder / "ca.crt", (control_plane.pki() / "ca.crt").read_text(), 0o644)
     if host.costume:
         write(folder / "os-release", _costume(host.costume), 0o644)
+    if host.kernel:
+        _compile_kernel(host.kernel, folder / "kernel.so")
+
+
+def _compile_kernel(release: str, library: Path) -> None:
+    """What has the C library tell every program of the host that its kernel is of this release."""
+    run("gcc", "-shared", "-fPIC", "-O2", "-Wall", f'-DRELEASE="{release}"', RIG / "kernel" / "uname.c", "-o", library)
+    library.chmod(0o755)
 
 
 def _costume(name: str) -> str:

@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,25 +75,31 @@ def index(folder: Path, repository: Repository, debs: list[Path], home: Path) ->
     files = {"Packages": listed, "Packages.gz": gzip.compress(listed, mtime=0)}
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    (folder / "Release").write_text(release(repository, files))
+    sign(folder, release(repository, files), home)
+
+
+def sign(folder: Path, text: str, home: Path) -> None:
+    """Write what names the indexes in the folder, and sign it."""
+    (folder / "Release").write_text(text)
     gpg(home, "--clearsign", "--output", folder / "InRelease", folder / "Release")
     gpg(home, "--armor", "--detach-sign", "--output", folder / "Release.gpg", folder / "Release")
 
 
-def index_entry(package: Package, deb: Path) -> str:
-    """The package's paragraph in `Packages`."""
+def index_entry(package: Package, deb: Path, place: str = ".") -> str:
+    """The package's paragraph in `Packages`; `place` is where it lies, seen from what apt is given."""
     content = deb.read_bytes()
-    lines = [f"Filename: ./{deb.name}", f"Size: {len(content)}", f"SHA256: {hashlib.sha256(content).hexdigest()}"]
+    lines = [f"Filename: {place}/{deb.name}", f"Size: {len(content)}", f"SHA256: {hashlib.sha256(content).hexdigest()}"]
     return control(package) + "\n".join([*lines, ""])
 
 
-def release(repository: Repository, files: dict[str, bytes]) -> str:
+def release(repository: Repository, files: dict[str, bytes], more: Sequence[str] = ()) -> str:
     """The text of `Release`: who made the repository, and the checksums of its indexes."""
     date = email.utils.format_datetime(datetime.datetime.fromtimestamp(EPOCH, datetime.UTC), usegmt=True)
     lines = [
         f"Origin: {repository.origin}",
         f"Label: {repository.name}",
         "Architectures: amd64",
+        *more,
         f"Date: {date}",
         "SHA256:",
     ]

@@ -16,6 +16,7 @@ MOUNT = "/srv/kubegpu-rig-more"
 KINDS = {
     "dnf": ("compute/cuda/repos/rhel9", "compute/cuda/repos/rhel10", "el"),
     "driver-files": ("tesla", "compute/nvidia-driver"),
+    "ubuntu": ("ubuntu",),
 }
 
 

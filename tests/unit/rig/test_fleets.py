@@ -25,6 +25,7 @@ def test_a_host_can_be_what_it_says(host: fleets.Host) -> None:
     assert host.os in table()["systems"]
     assert not host.costume or (RIG / "os" / host.costume).is_file()
     assert bool(host.card) == bool(host.gpus)
+    assert not host.kernel or host.costume.startswith("ubuntu-"), "the archive with such kernels is Ubuntu's"
 
 
 def test_another_network_keeps_the_last_byte(monkeypatch: pytest.MonkeyPatch) -> None:

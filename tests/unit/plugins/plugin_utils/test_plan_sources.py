@@ -259,6 +259,29 @@ def test_so_that_the_driver_waits_for_that_kernel() -> None:
     assert plan(facts, distro("580"))["driver"]["disruption"] == "load"
 
 
+def with_ubuntus_modules(**wishes: t.Any) -> t.Any:
+    """A host of Ubuntu with its driver of the role's that a new kernel has come to since."""
+    asked_for = "linux-modules-nvidia-580-server-open-generic"
+    for_kernels = [f"linux-modules-nvidia-580-server-open-6.8.0-{abi}-generic" for abi in (31, 60)]
+    ours = ["nvidia-headless-no-dkms-580-server-open", "nvidia-utils-580-server"]
+    packages = {name: {"version": "580.95.05-0ubuntu0.24.04.1", "held": False} for name in ours}
+    packages |= {name: {"version": "6.8.0-60.63", "held": False} for name in (asked_for, *for_kernels)}
+    record = {name: packages[name] | {"whole": True} for name in (*ours, asked_for, for_kernels[0])}
+    facts = two_kernels(on_disk="580.95.05", userland="580.95.05", installed_by="distro", brought=record)
+    return plan({**facts, "packages": packages, "files": {PIN_FILE: "0" * 64}}, distro(**wishes))["driver"], for_kernels
+
+
+def test_modules_that_came_with_a_kernel_go_with_the_driver() -> None:
+    driver, for_kernels = with_ubuntus_modules(branch="580", state="absent")
+    assert set(for_kernels) < set(driver["remove"])
+
+
+def test_modules_that_came_with_a_kernel_give_way_to_those_of_another_driver() -> None:
+    driver, for_kernels = with_ubuntus_modules(branch="580", flavour="proprietary")
+    assert driver["action"] == "change"
+    assert set(for_kernels) < set(driver["parts"])
+
+
 KERNELS = {
     "6.8.0-31-generic": "generic",
     "6.14.0-27-generic": "generic-hwe-24.04",
