@@ -292,7 +292,7 @@ _value:
         - On hosts with dnf C(stream) is the module stream that has the packages, V(null) where there are none, and
           C(lock) what versionlock is to keep the driver at.
         - C(before) is the whole driver that another one is to take the place of, with C(version), C(pin) and
-          C(packages), which come back where that one breaks off half-way. Without a C(version) on hosts with dnf.
+          C(packages), which come back where that one breaks off half-way.
         - C(file) is where the file of a V(local_repo) or V(runfile) is, as wished for, with its C(sha256) and the
           C(arguments) of NVIDIA's installer, V(null) for other sources. C(uninstall) tells whether NVIDIA's own
           program is to take away what its installer brought.

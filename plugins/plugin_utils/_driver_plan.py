@@ -299,13 +299,13 @@ def _pins_the_same(wanted: Target, pinned: str) -> bool:
 
 
 def _before(case: Case, action: str) -> dict[str, t.Any]:
-    """The whole driver that another one takes the place of: what apt brings back where that one breaks off half-way."""
+    """The whole driver that another one takes the place of: what comes back where that one breaks off half-way."""
     version = text(case.driver, "on_disk")
     if action not in ("change", "install") or version is None or text(case.driver, "userland") != version:
         return NOBODY
-    if case.manager != "apt" or case.source == RUNFILE:
+    if case.source == RUNFILE:
         return NOBODY
-    specs = [f"{name}={case.packages[name]['version']}" for name in parts(case)]
+    specs = [case.spec(name, str(case.packages[name]["version"])) for name in parts(case)]
     return {"version": version, "pin": case.pin(version, 0), "packages": specs}
 
 

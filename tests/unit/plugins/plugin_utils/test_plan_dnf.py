@@ -154,3 +154,9 @@ def test_the_distribution_has_no_driver_of_its_own() -> None:
 
 def test_the_distribution_has_no_cuda_either() -> None:
     assert rules(enterprise(), {"cuda": {"versions": ["12.4"], "source": "distro"}}) != []
+
+
+def test_what_comes_back_where_a_change_breaks_off() -> None:
+    before = plan(installed(), wish("595"))["driver"]["before"]
+    assert (before["version"], before["pin"]) == ("580.95.05", "580.95.05-*.*")
+    assert before["packages"] == [f"{name}-3:580.95.05-1.el9" for name in sorted(NAMES)]
