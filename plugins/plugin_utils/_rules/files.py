@@ -60,14 +60,15 @@ def switches(case: Case, planned: Planned) -> Findings:
 
 
 def package_manager(case: Case, planned: Planned) -> Findings:
-    """How either goes together with another package manager nobody has seen yet."""
-    if _driver_files.is_asked(case) and case.line and case.manager != "apt":
+    """How a repository in a package goes together with another package manager nobody has seen yet."""
+    if case.wants_driver and case.source == LOCAL_REPO and case.line and case.manager != "apt":
         name = text(case.platform, "name") or "this distribution"
         way_out = (
             "take the driver from a mirror of NVIDIA's repository (nvidia_driver_source: repo, nvidia_driver_mirror)"
+            " or from NVIDIA's installer (nvidia_driver_source: runfile)"
         )
-        reason = f"Drivers as one file are only supported with apt, and {name} has {case.manager}"
-        yield refuse("driver-file-without-apt", case.manager, "apt", way_out, reason)
+        reason = f"NVIDIA's repository as a package is only supported with apt, and {name} has {case.manager}"
+        yield refuse("local-repo-without-apt", case.manager, "apt", way_out, reason)
 
 
 RULES: tuple[Rule, ...] = (bad_file, version_of_the_file, switches, package_manager)
