@@ -103,8 +103,8 @@ def target(case: Case, chosen: _branch_choice.Chosen) -> Target | None:
     else:
         found = case.data.driver_packages(case.manager, chosen.branch, str(flavour), text(case.platform, "version"))
     if case.source == LOCAL_REPO:
-        # It has one version alone, and the role's own pin holds the host at that.
-        found = [package for package in found if package.pinned]
+        # It has one version alone, and the role's own pin holds the host at that. A stream is what its packages are in.
+        found = [package for package in found if package.pinned or package.kind == "module"]
     pin = case.pin(wanted.version, wanted.branch)
     return wanted._replace(
         packages=[_package(case, item, pin) for item in found if item.kind == "package"],

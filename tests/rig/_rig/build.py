@@ -57,10 +57,9 @@ def everything(systems: Iterable[str] = ()) -> Made:
 
 def for_hosts(hosts: Sequence[Host]) -> More:
     """What these hosts want beside what all have."""
-    return More(
-        dnf_repositories=ensure_dnf_repositories() if with_dnf(hosts) else None,
-        driver_files=ensure_driver_files() if any(host.driver_files for host in hosts) else None,
-    )
+    rpms = ensure_dnf_repositories() if with_dnf(hosts) else None
+    wanted = any(host.driver_files for host in hosts)
+    return More(dnf_repositories=rpms, driver_files=ensure_driver_files(rpms) if wanted else None)
 
 
 def build(names: list[str]) -> None:
