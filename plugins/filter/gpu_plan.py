@@ -52,7 +52,7 @@ options:
                 of which there are few branches, and V(preinstalled) whoever has installed it already. The last is
                 judged as V(keep) in O(wishes.driver.branch) is, whatever branch is named, and nothing of it is changed.
               - V(local_repo) is NVIDIA's repository of one version, as a package, and V(runfile) NVIDIA's own
-                installer. Both are a O(wishes.driver.file), whose version counts, and for hosts with apt.
+                installer. Both are a O(wishes.driver.file), whose version counts.
             type: str
             choices: [repo, distro, local_repo, runfile, preinstalled]
             default: repo
