@@ -52,7 +52,7 @@ options:
                 of which there are few branches, and V(preinstalled) whoever has installed it already. The last is
                 judged as V(keep) in O(wishes.driver.branch) is, whatever branch is named, and nothing of it is changed.
               - V(local_repo) is NVIDIA's repository of one version, as a package, and V(runfile) NVIDIA's own
-                installer. Both are a O(wishes.driver.file), whose version counts, and for hosts with apt.
+                installer. Both are a O(wishes.driver.file), whose version counts.
             type: str
             choices: [repo, distro, local_repo, runfile, preinstalled]
             default: repo
@@ -292,7 +292,7 @@ _value:
         - On hosts with dnf C(stream) is the module stream that has the packages, V(null) where there are none, and
           C(lock) what versionlock is to keep the driver at.
         - C(before) is the whole driver that another one is to take the place of, with C(version), C(pin) and
-          C(packages), which come back where that one breaks off half-way. Without a C(version) on hosts with dnf.
+          C(packages), which come back where that one breaks off half-way.
         - C(file) is where the file of a V(local_repo) or V(runfile) is, as wished for, with its C(sha256) and the
           C(arguments) of NVIDIA's installer, V(null) for other sources. C(uninstall) tells whether NVIDIA's own
           program is to take away what its installer brought.

@@ -105,8 +105,8 @@ def target(case: Case, chosen: _branch_choice.Chosen) -> Target | None:
     else:
         found = case.data.driver_packages(case.manager, chosen.branch, str(flavour), text(case.platform, "version"))
     if case.source == LOCAL_REPO:
-        # It has one version alone, and the role's own pin holds the host at that.
-        found = [package for package in found if package.pinned]
+        # It has one version alone, and the role's own pin holds the host at that. A stream is what its packages are in.
+        found = [package for package in found if package.pinned or package.kind == "module"]
     pin = case.pin(wanted.version, wanted.branch)
     return wanted._replace(
         packages=[_package(case, item, pin) for item in found if item.kind == "package"],
@@ -301,13 +301,13 @@ def _pins_the_same(wanted: Target, pinned: str) -> bool:
 
 
 def _before(case: Case, action: str) -> dict[str, t.Any]:
-    """The whole driver that another one takes the place of: what apt brings back where that one breaks off half-way."""
+    """The whole driver that another one takes the place of: what comes back where that one breaks off half-way."""
     version = text(case.driver, "on_disk")
     if action not in ("change", "install") or version is None or text(case.driver, "userland") != version:
         return NOBODY
-    if case.manager != "apt" or case.source == RUNFILE:
+    if case.source == RUNFILE:
         return NOBODY
-    specs = [f"{name}={case.packages[name]['version']}" for name in parts(case)]
+    specs = [case.spec(name, str(case.packages[name]["version"])) for name in parts(case)]
     return {"version": version, "pin": case.pin(version, 0), "packages": specs}
 
 

@@ -19,7 +19,7 @@ from ansible_collections.kubegpu.nodes.plugins.plugin_utils import (
     _rules,
     _wishes,
 )
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, REPO, Case, Section, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import DISTRO, REPO, RUNFILE, Case, Section, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Planned
 
 
@@ -101,7 +101,7 @@ def _repository_needed(case: Case, planned: Planned) -> bool:
     if case.wants_driver and not (planned.target and planned.target.kept):
         with_driver = case.source == REPO
     else:
-        ours = case.mark in case.files and text(case.driver, "installed_by") != DISTRO
+        ours = case.mark in case.files and text(case.driver, "installed_by") not in (DISTRO, RUNFILE)
         with_driver = ours and case.wish.get("state") != "absent"
     return with_driver or _cuda_plan.needs_the_repository(case, planned.cuda)
 

@@ -38,6 +38,7 @@ NAMES = (
     "runc",
     "dkms",
     "libc6-dev",
+    "glibc-devel",
     "kubelet",
 )
 # Of a CUDA toolkit, whose packages end with its version. Not every lib*: libpcre2-8-0 and libgtk-3-0 are no toolkit's.

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_files, _host_plan
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import LOCAL_REPO, RUNFILE, Case, text
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import LOCAL_REPO, RUNFILE, Case
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
 WORDS = {LOCAL_REPO: "package", RUNFILE: "installer"}
@@ -59,15 +59,4 @@ def switches(case: Case, planned: Planned) -> Findings:
         yield refuse("runfile-without-fabric", "an installer alone", "a fabric manager", way_out, reason)
 
 
-def package_manager(case: Case, planned: Planned) -> Findings:
-    """How either goes together with another package manager nobody has seen yet."""
-    if _driver_files.is_asked(case) and case.line and case.manager != "apt":
-        name = text(case.platform, "name") or "this distribution"
-        way_out = (
-            "take the driver from a mirror of NVIDIA's repository (nvidia_driver_source: repo, nvidia_driver_mirror)"
-        )
-        reason = f"Drivers as one file are only supported with apt, and {name} has {case.manager}"
-        yield refuse("driver-file-without-apt", case.manager, "apt", way_out, reason)
-
-
-RULES: tuple[Rule, ...] = (bad_file, version_of_the_file, switches, package_manager)
+RULES: tuple[Rule, ...] = (bad_file, version_of_the_file, switches)

@@ -59,9 +59,10 @@ def everything(systems: Iterable[str] = ()) -> Made:
 
 def for_hosts(hosts: Sequence[Host]) -> More:
     """What these hosts want beside what all have."""
+    rpms = ensure_dnf_repositories() if with_dnf(hosts) else None
     return More(
-        dnf_repositories=ensure_dnf_repositories() if with_dnf(hosts) else None,
-        driver_files=ensure_driver_files() if any(host.driver_files for host in hosts) else None,
+        dnf_repositories=rpms,
+        driver_files=ensure_driver_files(rpms) if any(host.driver_files for host in hosts) else None,
         ubuntu=ensure_ubuntu_archive() if any(host.kernel for host in hosts) else None,
     )
 

@@ -62,22 +62,24 @@ def _fill(
         path.rename(folder / path.name)
     (folder / "x86_64").rmdir()
     if signing_key:
-        _sign(sorted(folder.glob("*.rpm")), signing_key)
+        with keyring(signing_key) as home:
+            sign(sorted(folder.glob("*.rpm")), home, (signing_key / "fingerprint").read_text().strip())
+    index(folder, work, modules)
+
+
+def index(folder: Path, work: Path, modules: str) -> None:
+    """What dnf reads of a folder of packages; `modules`: their streams, where there are any."""
     run("createrepo_c", "--quiet", "--no-database", "--simple-md-filenames", folder)
     if modules:
         (work / "modules.yaml").write_text(modules)
         run("modifyrepo_c", "--mdtype=modules", "--simple-md-filenames", work / "modules.yaml", folder / "repodata")
 
 
-def _sign(files: Sequence[Path], signing_key: Path) -> None:
-    with keyring(signing_key) as home:
-        defines = {
-            "_gpg_name": (signing_key / "fingerprint").read_text().strip(),
-            "_gpg_path": home,
-            "__gpg": "/usr/bin/gpg",
-        }
-        words = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
-        run("rpmsign", *words, "--addsign", *files)
+def sign(files: Sequence[Path], home: Path, fingerprint: str) -> None:
+    """With a key that is in this GnuPG home; another signature goes."""
+    defines = {"_gpg_name": fingerprint, "_gpg_path": home, "__gpg": "/usr/bin/gpg"}
+    words = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
+    run("rpmsign", *words, "--resign", *files)
 
 
 def release_of(costume: str) -> Release | None:

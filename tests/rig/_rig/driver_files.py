@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from _rig import packages, repository
+from _rig import local_rpms, packages, repository
 from _rig.cache import cache, key, made_once
 from _rig.debs import EPOCH, FILES, LIBRARIES, LICENCES, MODULES, Sources, Tree, build_deb, kernel_module
 from _rig.packages import Package, Repository
@@ -23,11 +23,15 @@ CHIPS = ("ga10x", "tu10x")
 FLAVOURS = {"open": "modules-open", "proprietary": "modules-proprietary"}
 
 
-def ensure_driver_files() -> Path:
-    """A folder with both kinds for each driver; made only for fleets that want it."""
+def ensure_driver_files(for_dnf: Path | None = None) -> Path:
+    """A folder with both kinds for each driver; made only for fleets that want it.
+
+    `for_dnf`: the repositories of these, where there are hosts for them.
+    """
     debs = repository.ensure_repositories()
     entries = packages.table()
-    folder = cache() / "driver-files" / key(debs.name, Path(__file__))
+    code = [Path(__file__).with_name(name) for name in ("driver_files.py", "local_rpms.py")]
+    folder = cache() / "driver-files" / key(debs.name, *([for_dnf.name] if for_dnf else []), *code)
 
     def make(new: Path) -> None:
         filled = repository.sources()
@@ -35,6 +39,9 @@ def ensure_driver_files() -> Path:
             path = entries["driver_files"]["installer"].format(version=driver.version)
             write_runfile(driver.version, filled, new / path)
         _local_repositories(new, entries, debs)
+        if for_dnf:
+            for rpm in local_rpms.write_local_rpms(new, entries["driver_files"]["repository"], for_dnf):
+                write_sum(rpm)
 
     return made_once(folder, make, "write drivers as one file")
 

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import configparser
 import hashlib
 import io
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
-from _rig import driver_files
+from _rig import driver_files, local_rpms
 from _rig.debs import Sources
 
 VERSION = "580.95.05"
@@ -65,3 +67,18 @@ def test_a_repository_in_a_package_has_its_key_but_where_apt_does_not_look(tmp_p
     assert signed_by.startswith("/usr/share/keyrings/") and not (tmp_path / "root" / signed_by[1:]).exists()
     copy = tmp_path / "root" / f"var/nvidia-driver-local-repo-debian12-{VERSION}" / Path(signed_by).name
     assert copy.read_bytes() == b"key"
+
+
+@pytest.mark.skipif(not shutil.which("rpmbuild"), reason="only fleets with such hosts need rpm")
+def test_a_repository_in_an_rpm_has_its_key_where_its_source_looks(tmp_path: Path) -> None:
+    name, called = f"nvidia-driver-local-repo-rhel9-{VERSION}", f"nvidia-driver-local-rhel9-{VERSION}"
+    source = local_rpms.SOURCE.format(called=called, name=name, key="0A1B2C3D.pub")
+    for path, text in ((f"var/{name}/0A1B2C3D.pub", "key"), (f"etc/yum.repos.d/{called}.repo", source)):
+        (tmp_path / "tree" / path).parent.mkdir(parents=True)
+        (tmp_path / "tree" / path).write_text(text)
+    rpm = local_rpms.write_rpm(name, called, tmp_path, tmp_path)
+    assert rpm.name == f"{name}-1.0-1.x86_64.rpm"
+    listed = subprocess.run(["rpm", "-qpl", rpm], check=True, capture_output=True, text=True).stdout.split()
+    parsed = configparser.ConfigParser()
+    parsed.read_string(source)
+    assert parsed[called]["gpgkey"].removeprefix("file://") in listed

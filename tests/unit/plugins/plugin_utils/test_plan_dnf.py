@@ -154,3 +154,16 @@ def test_the_distribution_has_no_driver_of_its_own() -> None:
 
 def test_the_distribution_has_no_cuda_either() -> None:
     assert rules(enterprise(), {"cuda": {"versions": ["12.4"], "source": "distro"}}) != []
+
+
+def test_what_comes_back_where_a_change_breaks_off() -> None:
+    before = plan(installed(), wish("595"))["driver"]["before"]
+    assert (before["version"], before["pin"]) == ("580.95.05", "580.95.05-*.*")
+    assert before["packages"] == [f"{name}-3:580.95.05-1.el9" for name in sorted(NAMES)]
+
+
+@pytest.mark.parametrize("installed_by, needed", [("unknown", True), ("runfile", False)])
+def test_who_else_needs_the_repository(installed_by: str, needed: bool) -> None:
+    """The record is there with NVIDIA's installer too: headers and DKMS are in it."""
+    facts = installed(installed_by=installed_by)
+    assert plan(facts, {"cuda": {"state": "absent"}})["repository"]["needed"] is needed

@@ -225,11 +225,14 @@ def test_its_own_source_is_nobody_elses() -> None:
 
 
 @pytest.mark.parametrize("wishes", [local, run], ids=["local_repo", "runfile"])
-def test_without_apt(wishes: t.Callable[[], t.Any]) -> None:
-    line = {"id": "example", "name": "Example", "version": "1", "architectures": ["x86_64"], "package_manager": "dnf"}
-    ours = {"platforms": {"sources": {"here": "this test"}, "platforms": [{**line, "source": "here"}]}}
-    found = plan(host(platform={"id": "example", "version": "1"}), wishes(), ours)["refusals"]
-    assert "driver-file-without-apt" in [refusal["rule"] for refusal in found]
+def test_with_dnf(wishes: t.Callable[[], t.Any]) -> None:
+    platform = {"id": "rocky", "version": "9.6", "package_manager": "dnf"}
+    facts = host(platform=platform, packages={})
+    facts["sources"]["packages"] = {"ok": True, "reason": None}
+    value = plan(facts, wishes())
+    assert value["refusals"] == []
+    assert ("glibc-devel" in value["kernel"]["missing"]) is (wishes is run)
+    assert value["driver"]["stream"] == (None if wishes is run else "nvidia-driver:580-open")
 
 
 def test_removal_of_its_packages() -> None:
