@@ -262,11 +262,11 @@ def _answer_and_exit(question: t.Callable[[], t.Any], writer: int) -> t.NoReturn
 
 
 def _abandon(pid: int) -> None:
-    """Kill a process group without waiting for it: a process that hangs in the kernel ends when the kernel lets it."""
+    """Kill a child and its own without waiting long: one that hangs in the kernel ends when the kernel lets it."""
     try:
         os.killpg(pid, signal.SIGKILL)
-    except OSError:
-        return
+    except ProcessLookupError:
+        os.kill(pid, signal.SIGKILL)  # it has not come as far as leading a group; it is there until it is waited for
     deadline = time.monotonic() + 0.2
     try:
         while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:

@@ -91,9 +91,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo-down": _down,
     "test": _steps(
         [checks.lint, checks.sanity],
-        [checks.units, cluster.beside],
+        [checks.units, cluster.beside, cluster.scenarios_beside("molecule-3")],
         [cluster.everything],
-        [cluster.scenarios_beside],
+        [cluster.scenarios_beside("molecule-2")],
         last=cluster.take_down,
     ),
     "test-slow": _steps([cluster.slow]),

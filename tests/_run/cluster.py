@@ -9,6 +9,7 @@ import re
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
 
@@ -36,8 +37,8 @@ CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
 # and who names one.
 SLOW = re.compile(r"^slow: true$", re.M)
 
-# Scenarios on hosts of another kind: they build, and are better begun first.
-OWN_FLEET = re.compile(r"^own_fleet: ", re.M)
+# Scenarios that take longer than the others, and would be waited for in the end if they were not begun first.
+BEGINS_FIRST = re.compile(r"^begins_first: true$", re.M)
 
 _up = threading.Event()
 _to_go: SimpleQueue[str] = SimpleQueue()
@@ -49,7 +50,7 @@ COMPLAINTS = re.compile(r"\[(?:DEPRECATION )?WARNING\](?!: Module remote_tmp)[^\
 def everything(steps: Steps) -> None:
     """The checks that need the rig to themselves, over one control plane; then a share of the scenarios beside them."""
     names = [name for name in _scenarios() if not _is_slow(name)]
-    for name in sorted(names, key=_builds_for_long, reverse=True):
+    for name in sorted(names, key=_begins_first, reverse=True):
         if not _cluster_wide(name):
             _to_go.put(name)
     try:
@@ -64,10 +65,14 @@ def everything(steps: Steps) -> None:
     _those_to_go(steps)
 
 
-def scenarios_beside(steps: Steps) -> None:
-    """The scenarios that leave the cluster alone, beside `everything`."""
-    _up.wait()
-    _those_to_go(steps, KUBEGPU_MOLECULE_FLEET="molecule-beside")
+def scenarios_beside(fleet: str) -> Callable[[Steps], None]:
+    """The scenarios that leave the cluster alone, on hosts of their own, beside `everything`."""
+
+    def part(steps: Steps) -> None:
+        _up.wait()
+        _those_to_go(steps, KUBEGPU_MOLECULE_FLEET=fleet)
+
+    return part
 
 
 def _those_to_go(steps: Steps, **env: str) -> None:
@@ -135,8 +140,8 @@ def _cluster_wide(name: str) -> bool:
     return CLUSTER_WIDE.search((SCENARIOS / name / "vars.yml").read_text()) is not None
 
 
-def _builds_for_long(name: str) -> bool:
-    return OWN_FLEET.search((SCENARIOS / name / "vars.yml").read_text()) is not None
+def _begins_first(name: str) -> bool:
+    return BEGINS_FIRST.search((SCENARIOS / name / "vars.yml").read_text()) is not None
 
 
 def _is_slow(name: str) -> bool:

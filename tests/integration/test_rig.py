@@ -155,7 +155,7 @@ def test_fleets_come_and_go_one_by_one(before: dict[str, Any]) -> None:
     rig("up", "molecule")
     both = container_ids()
     assert demo.items() <= both.items(), "adding a fleet has touched another one"
-    assert nodes() == {"rig-h100", "rig-t4", "mol-debian", "mol-ubuntu", "mol-plain"}
+    assert nodes() == {"rig-h100", "rig-t4", "mol-debian", "mol-ubuntu"}
 
     rig("up", "--fresh", "demo")
     fresh = container_ids()
@@ -163,7 +163,7 @@ def test_fleets_come_and_go_one_by_one(before: dict[str, Any]) -> None:
     assert changed == {"rig-h100", "rig-t4"}
 
     rig("down", "demo")
-    assert nodes() == {"mol-debian", "mol-ubuntu", "mol-plain"}
+    assert nodes() == {"mol-debian", "mol-ubuntu"}
     assert container_ids() == {name: fresh[name] for name in fresh if name not in changed}
 
 

@@ -32,6 +32,13 @@ def test_bare_hosts_have_nothing_of_nvidia(rig: Rig, bare: dict[str, dict[str, A
         assert rig.on(host, "lspci -d 10de::0302 | wc -l").strip() == str(gpus)
 
 
+def test_bare_hosts_know_no_way_out_of_their_network(rig: Rig) -> None:
+    """An air gap: all that the roles load from here on is what the mirror has."""
+    for host in DEMO:
+        assert "default" not in rig.on(host, "ip route")
+        assert "unreachable" in rig.on(host, "ip route get 192.0.2.1 2>&1 || true")
+
+
 def test_check_mode_names_the_changes_and_makes_none(rig: Rig, bare: dict[str, dict[str, Any]]) -> None:
     played = passed(rig.play("site.yml", *DEMO_INVENTORY, "--check", "--diff"))
     for change in (

@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="start the control plane and the hosts of fleets (tests/rig/fleets/)")
-    up.add_argument("fleets", nargs="*", metavar="FLEET")
+    up.add_argument("fleets", nargs="*", metavar="FLEET[:HOST]")
     up.add_argument("--fresh", action="store_true", help="make the hosts anew, even those that run")
     up.add_argument("--kwok-nodes", type=int, default=0, metavar="N", help="add N nodes played by kwok")
     up.set_defaults(run=lambda options: updown.up(options.fleets, options.fresh, options.kwok_nodes))

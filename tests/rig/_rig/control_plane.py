@@ -202,4 +202,4 @@ def wait_for(what: str, happened: Callable[[], bool], culprit: Callable[[], str]
         if waited > 3 and not told:
             say(f"waiting for {what} ...")
             told = True
-        time.sleep(0.1)
+        time.sleep(0.25)  # asking costs a processor more than waiting

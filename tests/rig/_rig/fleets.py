@@ -50,11 +50,16 @@ def known() -> list[str]:
     return sorted(path.stem for path in (RIG / "fleets").glob("*.toml"))
 
 
-def hosts(fleet: str) -> list[Host]:
+def hosts(words: str) -> list[Host]:
+    """A fleet's hosts, or one of them: `demo`, `demo:rig-t4`."""
+    fleet, _, only = words.partition(":")
     path = RIG / "fleets" / f"{fleet}.toml"
     if not path.is_file():
         raise RigError(f"there is no fleet called {fleet}; known are {', '.join(known())}")
-    return [_host(fleet, entry) for entry in tomllib.loads(path.read_text())["host"]]
+    found = [_host(fleet, entry) for entry in tomllib.loads(path.read_text())["host"]]
+    if only and only not in [host.name for host in found]:
+        raise RigError(f"fleet {fleet} has no host called {only}; it has {', '.join(host.name for host in found)}")
+    return [host for host in found if only in ("", host.name)]
 
 
 def _host(fleet: str, entry: dict[str, Any]) -> Host:

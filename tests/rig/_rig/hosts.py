@@ -153,7 +153,8 @@ def _wait(host: Host, kubectl: Path) -> None:
 
 
 def _up(host: Host) -> bool:
-    return inside(host.name, "systemctl", "is-active", "ssh.service").strip() == "active" and _answers(host.address)
+    """Asked often, and podman takes a while to answer: it is asked last."""
+    return _answers(host.address) and inside(host.name, "systemctl", "is-active", "ssh.service").strip() == "active"
 
 
 def _answers(address: str) -> bool:

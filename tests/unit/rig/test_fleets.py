@@ -42,3 +42,13 @@ def test_a_network_that_does_not_fit_is_refused_in_a_sentence(given: str, monkey
 def test_an_unknown_fleet_is_refused_with_the_known_ones() -> None:
     with pytest.raises(RigError, match="demo"):
         fleets.hosts("no-such-fleet")
+
+
+def test_one_host_of_a_fleet() -> None:
+    assert [host.name for host in fleets.hosts("demo:rig-t4")] == ["rig-t4"]
+    assert fleets.hosts("demo:rig-t4")[0].fleet == "demo"
+
+
+def test_a_host_that_a_fleet_has_not_is_refused_with_those_it_has() -> None:
+    with pytest.raises(RigError, match="it has rig-h100, rig-t4"):
+        fleets.hosts("demo:rig-h200")
