@@ -35,6 +35,8 @@ PINNING = "nvidia-driver-pinning-"
 WITH_MODULES = re.compile(r"(nvidia-.*dkms|kmod-nvidia|linux-modules-nvidia)")
 # Of Ubuntu's modules those for one kernel: the package that is asked for brings more of them with each new kernel.
 FOR_ONE_KERNEL = re.compile(r"linux-(modules|objects|signatures)-nvidia-.*\d+\.\d+\.\d+-\d+-")
+# Ubuntu's modules and firmware have the driver in their names, so that nothing takes their place: branch and flavour.
+OF_ONE_DRIVER = re.compile(r"(?:linux-(?:modules|objects)-nvidia|nvidia-firmware)-(\d+)-server(-open)?-")
 # What the data calls the kinds of switches, and what reaches GPUs of other hosts through them.
 KINDS = ("nvswitch", "nvlink5", "imex")
 NOBODY: dict[str, t.Any] = {"version": None, "pin": None, "packages": []}
@@ -56,6 +58,7 @@ NOTHING: dict[str, t.Any] = {
     "uninstall": False,
     "parts": [],
     "obsolete": [],
+    "superseded": [],
     "before": NOBODY,
     "parameters": {},
     "disruption": "none",
@@ -203,6 +206,7 @@ def decide(case: Case, wanted: Target | None) -> dict[str, t.Any]:
         stream=wanted.stream,
         lock=_lock(case, wanted),
         obsolete=_obsolete(case, wanted),
+        superseded=_superseded(case, wanted),
         before=_before(case, action),
         parameters=_effect.parameters(case),
         disruption=disruption,
@@ -298,6 +302,26 @@ def _obsolete(case: Case, wanted: Target) -> list[str]:
 def _pins_the_same(wanted: Target, pinned: str) -> bool:
     """A branch, or a version of one, in the name of a package that pins it."""
     return wanted.is_met_by(pinned) if "." in pinned else pinned == str(wanted.branch)
+
+
+def _superseded(case: Case, wanted: Target) -> list[str]:
+    """What the role has brought of another driver of Ubuntu's, and what kernels have brought of that since."""
+    if wanted.kept or case.source != DISTRO:
+        return []
+    drivers = {_driver_of(name) for name in case.brought} - {None}
+    stays = {(str(wanted.branch), flavour) for flavour in FLAVOURS if flavour == wanted.flavour}
+    stays.add((str(wanted.branch), None))
+    return sorted(name for name in case.packages if _driver_of(name) in drivers - stays)
+
+
+def _driver_of(name: str) -> tuple[str, str | None] | None:
+    """Branch and flavour in a package's name. Firmware is the same for both."""
+    match = OF_ONE_DRIVER.match(name)
+    if match is None:
+        return None
+    if name.startswith("nvidia-firmware"):
+        return match.group(1), None
+    return match.group(1), "open" if match.group(2) else "proprietary"
 
 
 def _before(case: Case, action: str) -> dict[str, t.Any]:

@@ -280,6 +280,13 @@ def test_modules_that_came_with_a_kernel_give_way_to_those_of_another_driver() -
     driver, for_kernels = with_ubuntus_modules(branch="580", flavour="proprietary")
     assert driver["action"] == "change"
     assert set(for_kernels) < set(driver["parts"])
+    assert set(driver["superseded"]) == {*for_kernels, "linux-modules-nvidia-580-server-open-generic"}
+
+
+@pytest.mark.parametrize("wishes", [{"branch": "580"}, {"branch": "580", "version": "580.126.09"}])
+def test_those_of_the_same_driver_stay_whatever_kernel_they_are_for(wishes: dict[str, str]) -> None:
+    driver, _ = with_ubuntus_modules(**wishes)
+    assert driver["superseded"] == []
 
 
 KERNELS = {
