@@ -306,12 +306,11 @@ def _pins_the_same(wanted: Target, pinned: str) -> bool:
 
 def _superseded(case: Case, wanted: Target) -> list[str]:
     """What the role has brought of another driver of Ubuntu's, and what kernels have brought of that since."""
-    if wanted.kept or case.source != DISTRO:
+    if wanted.kept or case.source != DISTRO or wanted.flavour is None:
         return []
-    drivers = {_driver_of(name) for name in case.brought} - {None}
-    stays = {(str(wanted.branch), flavour) for flavour in FLAVOURS if flavour == wanted.flavour}
-    stays.add((str(wanted.branch), None))
-    return sorted(name for name in case.packages if _driver_of(name) in drivers - stays)
+    drivers = {_driver_of(name) for name in case.brought}
+    stays: set[tuple[str, str | None] | None] = {(str(wanted.branch), flavour) for flavour in (wanted.flavour, None)}
+    return sorted(name for name in case.packages if _driver_of(name) in drivers - stays - {None})
 
 
 def _driver_of(name: str) -> tuple[str, str | None] | None:
