@@ -53,6 +53,18 @@ def suites() -> list[Suite]:
     return [suite for line in table()["distribution"] for suite in _suites(line)]
 
 
+def codenames() -> list[str]:
+    """The releases that have an archive."""
+    return [line["codename"] for line in table()["distribution"]]
+
+
+def offered(codename: str) -> Iterator[Package]:
+    """What a host of this release finds with all suites and components."""
+    for suite in suites():
+        if suite.codename == codename:
+            yield from (package for packages in suite.components.values() for package in packages)
+
+
 def _suites(line: dict[str, Any]) -> Iterator[Suite]:
     codename = line["codename"]
     for name, kernel in line["kernels"].items():

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+from _rig import ubuntu
 from _rig.debs import control
 from _rig.packages import Package, Repository, repositories, table
 from _rig.repository import fingerprint, index_entry, release
@@ -17,7 +18,13 @@ from _rig.repository import fingerprint, index_entry, release
 REPOSITORIES = repositories(table())
 OF_THE_SYSTEM = {"kmod"}
 
+# What a host of one of Ubuntu's releases finds in all suites and components of its archive.
+RELEASES = [Repository(name, {}, list(ubuntu.offered(name)), "Ubuntu") for name in ubuntu.codenames()]
+
 each_repository = pytest.mark.parametrize("repository", REPOSITORIES, ids=lambda repository: repository.name)
+each_host_finds = pytest.mark.parametrize(
+    "repository", [*REPOSITORIES, *RELEASES], ids=lambda repository: repository.name
+)
 
 
 def by_name(repository: Repository, name: str) -> list[Package]:
@@ -28,18 +35,19 @@ def named(name: str) -> Repository:
     return next(repository for repository in REPOSITORIES if repository.name == name)
 
 
-@each_repository
+@each_host_finds
 def test_no_package_is_there_twice(repository: Repository) -> None:
     files = [package.file_name for package in repository.packages]
     assert len(files) == len(set(files))
 
 
-@each_repository
+@each_host_finds
 def test_every_dependency_can_be_met_from_the_same_repository(repository: Repository) -> None:
     known = {(package.name, package.version) for package in repository.packages}
     for package in repository.packages:
         for relation in package.relations.get("depends", []):
-            found = re.fullmatch(r"([a-z0-9.-]+)(?: \((=|>=|<<) (.+)\))?", relation)
+            first_of_several = relation.partition(" | ")[0]
+            found = re.fullmatch(r"([a-z0-9.-]+)(?: \((=|>=|<=|<<) (.+)\))?", first_of_several)
             assert found, relation
             name, operator, version = found.groups()
             if operator == "=":

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -19,39 +18,10 @@ from _rig.packages import Package
 
 SUITES = ubuntu.suites()
 CODENAMES = {"jammy": "22.04", "noble": "24.04", "resolute": "26.04"}
-OF_THE_SYSTEM = {"kmod"}
-
-each_suite = pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
 
 
 def data(name: str) -> Any:
     return yaml.safe_load((CHECKOUT / "plugins" / "plugin_utils" / "data" / f"{name}.yml").read_text())
-
-
-def offered(codename: str) -> list[Package]:
-    """What a host of this release finds with all suites and components."""
-    mine = [suite for suite in SUITES if suite.codename == codename]
-    return [package for suite in mine for packages in suite.components.values() for package in packages]
-
-
-@each_suite
-def test_no_package_is_there_twice(suite: ubuntu.Suite) -> None:
-    files = [package.file_name for packages in suite.components.values() for package in packages]
-    assert len(files) == len(set(files))
-
-
-@pytest.mark.parametrize("codename", CODENAMES)
-def test_every_dependency_can_be_met(codename: str) -> None:
-    known = {(package.name, package.version) for package in offered(codename)}
-    for package in offered(codename):
-        for relation in package.relations.get("depends", []):
-            found = re.match(r"([a-z0-9.-]+)(?: \((=|<=|>=) (.+)\))?", relation)
-            assert found, relation
-            name, operator, version = found.groups()
-            if operator == "=":
-                assert (name, version) in known, f"{package.name} wants {relation}"
-            else:
-                assert name in OF_THE_SYSTEM or name in {name for name, _ in known}, f"{package.name} wants {relation}"
 
 
 @pytest.mark.parametrize("codename", CODENAMES)
@@ -63,7 +33,7 @@ def test_what_the_collection_would_install_is_there_for_each_branch_that_it_know
     lines = [line for line in data("platforms")["drivers"] if line["id"] == "ubuntu" and line["flavour"] == flavour]
     branches = [line["branch"] for line in lines if line["version"] == CODENAMES[codename]]
     assert rows and branches
-    names = {package.name for package in offered(codename)}
+    names = {package.name for package in ubuntu.offered(codename)}
     assert {row["name"].format(branch=branch, kernel="generic") for row in rows for branch in branches} <= names
 
 
