@@ -37,8 +37,8 @@ CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
 # and who names one.
 SLOW = re.compile(r"^slow: true$", re.M)
 
-# Scenarios that take longer than the others, and would be waited for in the end if they were not begun first.
-BEGINS_FIRST = re.compile(r"^begins_first: true$", re.M)
+# About how long a scenario takes, where that is long. The longest begin first, or they would be waited for in the end.
+MINUTES = re.compile(r"^minutes: (\d+)$", re.M)
 
 _up = threading.Event()
 _to_go: SimpleQueue[str] = SimpleQueue()
@@ -50,7 +50,7 @@ COMPLAINTS = re.compile(r"\[(?:DEPRECATION )?WARNING\](?!: Module remote_tmp)[^\
 def everything(steps: Steps) -> None:
     """The checks that need the rig to themselves, over one control plane; then a share of the scenarios beside them."""
     names = [name for name in _scenarios() if not _is_slow(name)]
-    for name in sorted(names, key=_begins_first, reverse=True):
+    for name in sorted(names, key=_minutes, reverse=True):
         if not _cluster_wide(name):
             _to_go.put(name)
     try:
@@ -140,8 +140,9 @@ def _cluster_wide(name: str) -> bool:
     return CLUSTER_WIDE.search((SCENARIOS / name / "vars.yml").read_text()) is not None
 
 
-def _begins_first(name: str) -> bool:
-    return BEGINS_FIRST.search((SCENARIOS / name / "vars.yml").read_text()) is not None
+def _minutes(name: str) -> int:
+    told = MINUTES.search((SCENARIOS / name / "vars.yml").read_text())
+    return int(told[1]) if told else 1
 
 
 def _is_slow(name: str) -> bool:

