@@ -96,7 +96,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
         [cluster.scenarios_beside("molecule-2")],
         last=cluster.take_down,
     ),
-    "test-slow": _steps([cluster.slow]),
+    "test-slow": _steps([cluster.slow], [cluster.scenarios_beside("molecule-2")], last=cluster.take_down),
     "lint": _steps([checks.lint]),
     "units": _steps([checks.units]),
     "sanity": _steps([checks.sanity]),

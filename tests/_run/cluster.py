@@ -9,9 +9,8 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
-from queue import Empty, SimpleQueue
 
 from _rig.cache import CHECKOUT
 from _rig.shell import RigError
@@ -30,29 +29,62 @@ BESIDE = tuple(f"{HERE}/test_{name}.py" for name in ("gpu_node_label", "refusals
 # installs one driver after the other, which takes minutes
 AT_LENGTH = f"{HERE}/test_driver_failures.py"
 
-# Scenarios that bring things into the cluster which are no host's own. The others run beside them, on other hosts.
-CLUSTER_WIDE = re.compile(r"^cluster_wide: true$", re.M)
-
-# Scenarios that load gigabytes, build for long or show one more way to the same end: only `make test-slow` runs them,
-# and who names one.
-SLOW = re.compile(r"^slow: true$", re.M)
-
-# About how long a scenario takes, where that is long. The longest begin first, or they would be waited for in the end.
-MINUTES = re.compile(r"^minutes: (\d+)$", re.M)
+# What a scenario's vars.yml says of the scenario itself, beside its variables:
+#   cluster_wide: true  it brings things into the cluster which are no host's own. The others run beside it.
+#   slow: true          it loads gigabytes, builds for long or shows one more way to the same end: only `make test-slow`
+#                       runs it, and who names it.
+#   own_fleet: NAME     its hosts are of a kind that only some need, and not those of who runs it.
+#   minutes: N          about how long it takes, where that is long. The longest begin first, or one waits for them.
+SAID = r"^{word}: (\S+)$"
 
 _up = threading.Event()
-_to_go: SimpleQueue[str] = SimpleQueue()
 # All but Ansible's own remark on its first visit to a host, where it makes its folder for temporary files. A playbook
 # that is not there is no error to molecule, and what it should have shown would go unseen.
 COMPLAINTS = re.compile(r"\[(?:DEPRECATION )?WARNING\](?!: Module remote_tmp)[^\n]*|Missing playbook[^\n]*")
 
 
+class ToGo:
+    """Scenarios, the longest first; no two at a time on the same hosts."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.taken: set[str] = set()
+        self.change = threading.Condition()
+
+    def add(self, names: Iterable[str]) -> None:
+        with self.change:
+            self.names = sorted([*self.names, *names], key=_minutes, reverse=True)
+            self.change.notify_all()
+
+    def each(self) -> Generator[str, None, None]:
+        """One after the other, as long as nobody else has taken it."""
+        while (name := self._take()) is not None:
+            try:
+                yield name
+            finally:
+                with self.change:
+                    self.taken.discard(_hosts(name))
+                    self.change.notify_all()
+
+    def _take(self) -> str | None:
+        with self.change:
+            while self.names:
+                for name in self.names:
+                    if _hosts(name) not in self.taken:
+                        self.names.remove(name)
+                        self.taken.add(_hosts(name))
+                        return name
+                self.change.wait()
+        return None
+
+
+_to_go = ToGo()
+
+
 def everything(steps: Steps) -> None:
     """The checks that need the rig to themselves, over one control plane; then a share of the scenarios beside them."""
-    names = [name for name in _scenarios() if not _is_slow(name)]
-    for name in sorted(names, key=_minutes, reverse=True):
-        if not _cluster_wide(name):
-            _to_go.put(name)
+    names = [name for name in _scenarios() if not _said(name, "slow")]
+    _to_go.add(name for name in names if not _said(name, "cluster_wide"))
     try:
         if steps.step("build the rig", lambda: rigs.rig("build")):
             _pytest(steps, "the rig itself", THE_RIG)
@@ -60,8 +92,9 @@ def everything(steps: Steps) -> None:
     finally:
         _up.set()  # also when that failed: who waits for it finds out by itself
     _pytest(steps, "the whole way", *THE_WHOLE_WAY)
-    for name in filter(_cluster_wide, names):
-        _molecule(steps, name)
+    for name in names:
+        if _said(name, "cluster_wide"):
+            _molecule(steps, name)
     _those_to_go(steps)
 
 
@@ -76,12 +109,7 @@ def scenarios_beside(fleet: str) -> Callable[[Steps], None]:
 
 
 def _those_to_go(steps: Steps, **env: str) -> None:
-    """One scenario after the other, as long as nobody else has taken it."""
-    while True:
-        try:
-            name = _to_go.get_nowait()
-        except Empty:
-            return
+    for name in _to_go.each():
         _molecule(steps, name, **env)
 
 
@@ -113,40 +141,40 @@ def molecule(steps: Steps, names: list[str]) -> None:
     for name in names:
         if name not in known:
             raise RigError(f"there is no scenario called {name} in molecule/; there are {', '.join(known)}")
-    _over_a_control_plane(steps, names or known)
+    try:
+        if steps.step("start the control plane", lambda: rigs.rig("up")):
+            for name in names or known:
+                _molecule(steps, name)
+    finally:
+        take_down(steps)
 
 
 def slow(steps: Steps) -> None:
     """What `make test` leaves out."""
-    _over_a_control_plane(steps, [name for name in _scenarios() if _is_slow(name)], AT_LENGTH)
-
-
-def _over_a_control_plane(steps: Steps, names: list[str], *tests: str) -> None:
+    _to_go.add(name for name in _scenarios() if _said(name, "slow"))
     try:
-        if steps.step("start the control plane", lambda: rigs.rig("up")):
-            for name in names:
-                _molecule(steps, name)
-            if tests:
-                _pytest(steps, "integration, at length", *tests)
+        steps.step("start the control plane", lambda: rigs.rig("up"))
     finally:
-        take_down(steps)
+        _up.set()
+    _pytest(steps, "integration, at length", AT_LENGTH)
+    _those_to_go(steps)
 
 
 def _scenarios() -> list[str]:
     return sorted(path.parent.name for path in SCENARIOS.glob("*/molecule.yml"))
 
 
-def _cluster_wide(name: str) -> bool:
-    return CLUSTER_WIDE.search((SCENARIOS / name / "vars.yml").read_text()) is not None
+def _said(name: str, word: str) -> str | None:
+    found = re.search(SAID.format(word=word), (SCENARIOS / name / "vars.yml").read_text(), re.M)
+    return found[1] if found else None
 
 
 def _minutes(name: str) -> int:
-    told = MINUTES.search((SCENARIOS / name / "vars.yml").read_text())
-    return int(told[1]) if told else 1
+    return int(_said(name, "minutes") or 1)
 
 
-def _is_slow(name: str) -> bool:
-    return SLOW.search((SCENARIOS / name / "vars.yml").read_text()) is not None
+def _hosts(name: str) -> str:
+    return _said(name, "own_fleet") or f"those of who runs {name}"
 
 
 def _molecule(steps: Steps, name: str, **env: str) -> None:
