@@ -86,8 +86,13 @@ class Software(Lines):
         return [_package(line, branch=branch) for line in lines if purpose in line["for"]]
 
     def header_packages(self, manager: str, kernel: str) -> list[str]:
-        """What modules for this kernel are built against."""
-        return [_package(line, release=kernel).name for line in self._packages("headers", manager)]
+        """What modules for this kernel are built against.
+
+        {base} and {variant} are what stands before and behind a plus, as in 5.14.0-570.el9.aarch64+64k.
+        """
+        base, _, variant = kernel.partition("+")
+        words = {"release": kernel, "base": base, "variant": variant and f"-{variant}"}
+        return [_package(line, **words).name for line in self._packages("headers", manager)]
 
     def build_packages(self, manager: str, source: str) -> list[str]:
         """What builds modules on a host, besides headers. `source`: where the driver comes from."""

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE. Rules about drivers that come as one file: a repository of one version, or NVIDIA's own installer."""
+"""PRIVATE. Rules about what comes as one file: a driver's repository of one version, and NVIDIA's own installers."""
 
 from __future__ import annotations
 
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_files, _host_plan
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import LOCAL_REPO, RUNFILE, Case
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_runfiles, _driver_files, _host_plan
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import LOCAL_REPO, RUNFILE, Case, Section, rows, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
 WORDS = {LOCAL_REPO: "package", RUNFILE: "installer"}
@@ -45,6 +45,26 @@ def version_of_the_file(case: Case, planned: Planned) -> Findings:
         yield refuse("driver-file-version", str(named), wished, way_out, reason)
 
 
+def machine_of_the_file(case: Case, planned: Planned) -> Findings:
+    """Files for other machines are as large, and as well proven by their sums."""
+    own = text(case.platform, "architecture")
+    for place in filter(None, map(_driver_files.place, _files(case))):
+        named = _cuda_runfiles.named_machine(place)
+        if own and named not in (None, own):
+            way_out = f"name NVIDIA's file for {own}, and its SHA-256 sum"
+            reason = f"{place} is for {named}, and this host is {own}"
+            yield refuse("file-architecture", str(named), own, way_out, reason)
+
+
+def _files(case: Case) -> list[Section]:
+    """Of the driver and of CUDA toolkits. One whose address is refused is left out, for that may not be shown."""
+    driver = [_driver_files.wished(case)] if _driver_files.is_asked(case) else []
+    runfiles = [] if case.cuda_wish.get("state") == "absent" else _cuda_runfiles.wished(case)
+    cuda = [file for runfile in runfiles for file in (runfile, *rows(runfile, "patches"))]
+    sound = [line for line in driver if _driver_files.fault(line) is None]
+    return [*sound, *(line for line in cuda if _cuda_runfiles.fault(line) is None)]
+
+
 def switches(case: Case, planned: Planned) -> Findings:
     """An installer brings the driver alone."""
     if not case.wants_driver or case.source != RUNFILE:
@@ -59,4 +79,4 @@ def switches(case: Case, planned: Planned) -> Findings:
         yield refuse("runfile-without-fabric", "an installer alone", "a fabric manager", way_out, reason)
 
 
-RULES: tuple[Rule, ...] = (bad_file, version_of_the_file, switches)
+RULES: tuple[Rule, ...] = (bad_file, version_of_the_file, machine_of_the_file, switches)

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from _rig import debian, parts
+from _rig.architecture import AARCH64, X86_64, Architecture
 from _rig.cache import time_spent
 from _rig.dnf_repositories import ensure_dnf_repositories, with_dnf
 from _rig.driver_files import ensure_driver_files
 from _rig.fleets import Host
 from _rig.image import node_image
 from _rig.oci import ensure_images
-from _rig.repository import ensure_repositories
+from _rig.repository import ensure_arm64_repositories, ensure_repositories
 from _rig.shell import say
 from _rig.ubuntu import ensure_ubuntu_archive
 
@@ -36,11 +37,18 @@ class More(NamedTuple):
     dnf_repositories: Path | None = None
     driver_files: Path | None = None
     ubuntu: Path | None = None
+    dnf_arm64: Path | None = None
+    apt_arm64: Path | None = None
+    ubuntu_arm64: Path | None = None
 
     def served(self) -> dict[str, Path]:
         """What the server has besides, by its kind."""
         kinds = {"dnf": self.dnf_repositories, "driver-files": self.driver_files, "ubuntu": self.ubuntu}
+        kinds |= {"dnf-arm64": self.dnf_arm64, "apt-arm64": self.apt_arm64, "ubuntu-arm64": self.ubuntu_arm64}
         return {kind: made for kind, made in kinds.items() if made}
+
+    def dnf_of(self, host: Host) -> Path | None:
+        return self.dnf_arm64 if host.architecture == AARCH64 else self.dnf_repositories
 
 
 def everything(systems: Iterable[str] = ()) -> Made:
@@ -59,12 +67,20 @@ def everything(systems: Iterable[str] = ()) -> Made:
 
 def for_hosts(hosts: Sequence[Host]) -> More:
     """What these hosts want beside what all have."""
-    rpms = ensure_dnf_repositories() if with_dnf(hosts) else None
+    usual, arm64 = _with(X86_64, hosts), _with(AARCH64, hosts)
+    rpms = ensure_dnf_repositories() if with_dnf(usual) else None
     return More(
         dnf_repositories=rpms,
         driver_files=ensure_driver_files(rpms) if any(host.driver_files for host in hosts) else None,
-        ubuntu=ensure_ubuntu_archive() if any(host.kernel for host in hosts) else None,
+        ubuntu=ensure_ubuntu_archive() if any(host.kernel for host in usual) else None,
+        dnf_arm64=ensure_dnf_repositories(AARCH64) if with_dnf(arm64) else None,
+        apt_arm64=ensure_arm64_repositories() if arm64 else None,
+        ubuntu_arm64=ensure_ubuntu_archive(AARCH64) if any(host.kernel for host in arm64) else None,
     )
+
+
+def _with(architecture: Architecture, hosts: Iterable[Host]) -> list[Host]:
+    return [host for host in hosts if host.architecture == architecture]
 
 
 def build(names: list[str]) -> None:

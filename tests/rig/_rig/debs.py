@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from _rig.architecture import X86_64, Architecture
 from _rig.packages import PACKAGES, Package
 from _rig.shell import RigError, run
 
 FILES = PACKAGES / "files"
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
 STUB = "{}: a stub of the kubegpu.nodes test rig\n"
 EPOCH = 1_767_225_600  # 2026-01-01: every file's time, so that equal inputs make equal packages
 MODULES = {"nvidia": "", "nvidia-uvm": "nvidia", "nvidia-modeset": "nvidia"}  # module -> what it depends on
@@ -37,9 +37,10 @@ class Sources(NamedTuple):
 class Tree:
     """The files of one package in the making."""
 
-    def __init__(self, root: Path, libraries: str = LIBRARIES) -> None:
+    def __init__(self, root: Path, architecture: Architecture = X86_64, libraries: str = "") -> None:
         self.root = root
-        self.libraries = libraries
+        self.architecture = architecture
+        self.libraries = libraries or architecture.libraries
         self.scripts: dict[str, list[str]] = {}
 
     def text(self, path: str, text: str, mode: int = 0o644) -> None:
@@ -73,7 +74,7 @@ class Tree:
 def write_deb(package: Package, sources: Sources, folder: Path) -> Path:
     """Write the package into the folder and return its path."""
     with tempfile.TemporaryDirectory(prefix="kubegpu-deb-") as root:
-        tree = Tree(Path(root))
+        tree = Tree(Path(root), package.architecture)
         Path(root).chmod(0o755)
         for kind in package.content:
             filler(kind)(tree, package, sources)
@@ -94,8 +95,8 @@ def build_deb(tree: Tree, package: Package, folder: Path) -> Path:
 
 def control(package: Package) -> str:
     """The control paragraph, for the package and for the repository's index alike."""
-    fields = {"Package": package.name, "Version": package.version, "Architecture": "amd64", "Section": "utils"}
-    fields |= {"Priority": "optional", "Maintainer": "kubegpu.nodes authors <rig@kubegpu.invalid>"}
+    fields = {"Package": package.name, "Version": package.version, "Architecture": package.architecture.deb}
+    fields |= {"Section": "utils", "Priority": "optional", "Maintainer": "kubegpu.nodes authors <rig@kubegpu.invalid>"}
     fields |= {name.capitalize(): ", ".join(items) for name, items in package.relations.items()}
     fields |= {"Description": f"stub of {package.name} for the test rig of kubegpu.nodes"}
     return "".join(f"{name}: {value}\n" for name, value in fields.items())
@@ -256,8 +257,9 @@ def _nvcc(tree: Tree, package: Named, release: str) -> None:
 
 
 def _cudart(tree: Tree, package: Named, release: str) -> None:
-    tree.text(f"{_cuda_home(release)}/targets/x86_64-linux/lib/README", STUB.format(package.name))
-    tree.link(f"{_cuda_home(release)}/lib64", "targets/x86_64-linux/lib")
+    libraries = f"targets/{tree.architecture.cuda}/lib"
+    tree.text(f"{_cuda_home(release)}/{libraries}/README", STUB.format(package.name))
+    tree.link(f"{_cuda_home(release)}/lib64", libraries)
 
 
 def _cuda_alternative(tree: Tree, package: Named, release: str) -> None:
@@ -267,7 +269,7 @@ def _cuda_alternative(tree: Tree, package: Named, release: str) -> None:
 
 
 def _cuda_loader(tree: Tree, package: Named, release: str) -> None:
-    tree.text("etc/ld.so.conf.d/000_cuda.conf", "/usr/local/cuda/targets/x86_64-linux/lib\n")
+    tree.text("etc/ld.so.conf.d/000_cuda.conf", f"/usr/local/cuda/targets/{tree.architecture.cuda}/lib\n")
 
 
 OF_CUDA: dict[str, Callable[[Tree, Named, str], None]] = {

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from _rig import debian, rpms
+from _rig.architecture import X86_64, Architecture
 from _rig.cache import cache, key, made_once, scratch
 from _rig.debs import Sources
 from _rig.fleets import Host
@@ -24,27 +25,30 @@ from _rig.shell import run
 PROGRAMS = {"rpmbuild": "rpm", "createrepo_c": "createrepo-c"}
 
 
-def ensure_dnf_repositories() -> Path:
+def ensure_dnf_repositories(architecture: Architecture = X86_64) -> Path:
     """A folder with NVIDIA's repository for each release, and those of the release's own distribution."""
     signing_key = ensure_signing_key()
     sources = filled_from()._replace(dnf_plugins=debian.extract(["dnf-plugins-core"]))
-    code = [Path(__file__).with_name(name) for name in ("dnf_repositories.py", "rpms.py", "packages.py", "debs.py")]
+    modules = ("dnf_repositories.py", "rpms.py", "packages.py", "debs.py", "architecture.py")
+    code = [Path(__file__).with_name(name) for name in modules]
     names = [folder.name for folder in (*sources.userland.values(), sources.dnf_plugins)]
-    fingerprint = signing_key / "fingerprint"
-    folder = cache() / "rpm" / key(PACKAGES, *code, *names, sources.nvidia_smi, fingerprint, os.uname().release)
+    own = (signing_key / "fingerprint", os.uname().release, architecture.machine)
+    folder = cache() / "rpm" / key(PACKAGES, *code, *names, sources.nvidia_smi, *own)
 
     def make(new: Path) -> None:
         for release in rpms.releases():
-            here = new / "compute/cuda/repos" / release.folder / "x86_64"
-            offered = rpms.nvidia(release)
-            modules = rpms.streams(rpms.drivers(release)) if release.modules else ""
+            here = new / "compute/cuda/repos" / release.folder / architecture.nvidia
+            offered = rpms.made_for(architecture, rpms.nvidia(release))
+            drivers = rpms.made_for(architecture, rpms.drivers(release))
+            modules = rpms.streams(drivers) if release.modules else ""
             _fill(here, offered, sources, scratch(new) / release.folder, signing_key, modules)
             shutil.copyfile(signing_key / "public.asc", here / release.key)
             for section in ("system", "epel"):
-                own = rpms.of_the_system(release, section)
-                _fill(new / "el" / release.major / section, own, sources, scratch(new) / f"{section}{release.major}")
+                system = rpms.made_for(architecture, rpms.of_the_system(release, section))
+                place = new / architecture.enterprise / release.major / section
+                _fill(place, system, sources, scratch(new) / f"{section}{release.major}")
 
-    return made_once(folder, make, "write the dnf repositories")
+    return made_once(folder, make, f"write the dnf repositories for {architecture.machine}")
 
 
 def _fill(
@@ -58,9 +62,10 @@ def _fill(
     """rpmbuild puts packages below a folder for their architecture."""
     folder.mkdir(parents=True)
     rpms.write_rpms(wanted, sources, folder, work)
-    for path in folder.glob("x86_64/*.rpm"):
+    below = folder / wanted[0].architecture.machine
+    for path in below.glob("*.rpm"):
         path.rename(folder / path.name)
-    (folder / "x86_64").rmdir()
+    below.rmdir()
     if signing_key:
         with keyring(signing_key) as home:
             sign(sorted(folder.glob("*.rpm")), home, (signing_key / "fingerprint").read_text().strip())
@@ -99,6 +104,6 @@ def system_of(host: Host) -> str:
     return debian.WITH_DNF if release_of(host.costume) else host.os
 
 
-def release_rpm(folder: Path, release: Release) -> Path:
+def release_rpm(folder: Path, release: Release, architecture: Architecture) -> Path:
     """What an installed system has of itself."""
-    return next((folder / "el" / release.major / "system").glob("rocky-release-*.rpm"))
+    return next((folder / architecture.enterprise / release.major / "system").glob("rocky-release-*.rpm"))

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from _rig import local_rpms, packages, repository
+from _rig.architecture import X86_64
 from _rig.cache import cache, key, made_once
-from _rig.debs import EPOCH, FILES, LIBRARIES, LICENCES, MODULES, Sources, Tree, build_deb, kernel_module
+from _rig.debs import EPOCH, FILES, LICENCES, MODULES, Sources, Tree, build_deb, kernel_module
 from _rig.packages import Package, Repository
 
 CHIPS = ("ga10x", "tu10x")
@@ -90,8 +91,8 @@ def _fill(tree: Tree, version: str, sources: Sources) -> None:
             kernel_module(tree.root / "modules" / flavour / f"{name}.ko", name, needs, version, LICENCES[kind])
     tree.text("nvidia-installer", _text("nvidia-installer", version), 0o755)
     for name in ("libnvidia-ml.so", "libcuda.so"):
-        tree.copy(f"files/{LIBRARIES}/{name}.{version}", sources.userland[version] / f"{name}.{version}")
-        tree.link(f"files/{LIBRARIES}/{name}.1", f"{name}.{version}")
+        tree.copy(f"files/{X86_64.libraries}/{name}.{version}", sources.userland[version] / f"{name}.{version}")
+        tree.link(f"files/{X86_64.libraries}/{name}.1", f"{name}.{version}")
     tree.copy("files/usr/bin/nvidia-smi", sources.nvidia_smi, 0o755)
     # The daemon without its unit: that is in a tar file among NVIDIA's documentation.
     tree.text("files/usr/bin/nvidia-persistenced", _text("nvidia-persistenced", version), 0o755)

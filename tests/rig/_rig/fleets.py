@@ -10,6 +10,8 @@ import os
 import tomllib
 from typing import Any, NamedTuple
 
+from _rig import architecture
+from _rig.architecture import Architecture
 from _rig.cache import RIG
 from _rig.debian import SYSTEM
 from _rig.shell import RigError
@@ -24,11 +26,16 @@ class Host(NamedTuple):
     os: str  # what it is
     costume: str  # what it says that it is, where that is something else
     kernel: str  # the release that its kernel says that it is, where that is not the machine's
+    machine: str  # what it says that it runs on, where that is something else
     card: str
     gpus: int
     joined: bool
     debian_sources: bool
     driver_files: bool
+
+    @property
+    def architecture(self) -> Architecture:
+        return architecture.of(self.machine)
 
 
 def network() -> ipaddress.IPv4Network:
@@ -72,6 +79,7 @@ def _host(fleet: str, entry: dict[str, Any]) -> Host:
         os=entry.get("os", SYSTEM),
         costume=entry.get("costume", ""),
         kernel=entry.get("kernel", ""),
+        machine=entry.get("machine", ""),
         card=entry["card"] if gpus else "",
         gpus=gpus,
         joined=entry.get("joined", True),

@@ -77,9 +77,9 @@ def _start(host: Host, made: Made, more: More, network: str) -> None:
     folder = state() / "hosts" / host.name
     shutil.rmtree(folder, ignore_errors=True)
     _write_files(folder, host)
-    release = release_of(host.costume)
-    if release and more.dnf_repositories:
-        shutil.copyfile(release_rpm(more.dnf_repositories, release), folder / "release.rpm")
+    release, repositories = release_of(host.costume), more.dnf_of(host)
+    if release and repositories:
+        shutil.copyfile(release_rpm(repositories, release, host.architecture), folder / "release.rpm")
     container = Container(host.name, "host", _wanted(host, made), host.fleet, True)
     volumes = [
         f"--volume={folder}:/etc/kubegpu-rig:ro",
@@ -104,7 +104,7 @@ def _compiled(host: Host) -> list[str]:
 def _write_files(folder: Path, host: Host) -> None:
     """What the host finds under /etc/kubegpu-rig; the scripts of node/ put it where it belongs."""
     prefix = host.address.rsplit(".", 1)[0]
-    own = f"RIG_DEBIAN_SOURCES={int(host.debian_sources)}\nRIG_KERNEL={host.kernel}"
+    own = f"RIG_DEBIAN_SOURCES={int(host.debian_sources)}\nRIG_KERNEL={host.kernel}\nRIG_MACHINE={host.machine}"
     write(folder / "host.env", f"RIG_ADDRESS={host.address}\nRIG_NETWORK_PREFIX={prefix}\n{own}\n")
     write(folder / "hardware.ini", hardware_ini(host.card, host.gpus, host.name))
     write(folder / "kubeadm-flags.env", KUBELET_FLAGS.format(address=host.address))
@@ -113,13 +113,15 @@ def _write_files(folder: Path, host: Host) -> None:
     write(folder / "ca.crt", (control_plane.pki() / "ca.crt").read_text(), 0o644)
     if host.costume:
         write(folder / "os-release", _costume(host.costume), 0o644)
-    if host.kernel:
-        _compile_kernel(host.kernel, folder / "kernel.so")
+    if host.kernel or host.machine:
+        compile_kernel(host, folder / "kernel.so")
 
 
-def _compile_kernel(release: str, library: Path) -> None:
-    """What has the C library tell every program of the host that its kernel is of this release."""
-    run("gcc", "-shared", "-fPIC", "-O2", "-Wall", f'-DRELEASE="{release}"', RIG / "kernel" / "uname.c", "-o", library)
+def compile_kernel(host: Host, library: Path) -> None:
+    """What has the C library tell every program of the host that its kernel is of this release, for this machine."""
+    words = {"RELEASE": host.kernel, "MACHINE": host.machine}
+    said = [f'-D{name}="{word}"' for name, word in words.items() if word]
+    run("gcc", "-shared", "-fPIC", "-O2", "-Wall", *said, RIG / "kernel" / "uname.c", "-o", library)
     library.chmod(0o755)
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from _rig.architecture import X86_64, Architecture
 from _rig.cache import RIG
 from _rig.nvml import Driver
 
@@ -22,10 +24,11 @@ class Package(NamedTuple):
     upstream: str  # without: the driver's, toolkit's or CUDA's own version
     relations: dict[str, list[str]]
     content: tuple[str, ...]  # kinds of files, see debs.py
+    architecture: Architecture = X86_64
 
     @property
     def file_name(self) -> str:
-        return f"{self.name}_{self.version}_amd64.deb"
+        return f"{self.name}_{self.version}_{self.architecture.deb}.deb"
 
 
 class Repository(NamedTuple):
@@ -33,6 +36,7 @@ class Repository(NamedTuple):
     paths: dict[str, str]  # folders with the same packages below the served one; the public key's file, seen from each
     packages: list[Package]
     origin: str = "NVIDIA"
+    architecture: Architecture = X86_64
 
 
 def table() -> dict[str, Any]:
@@ -45,12 +49,7 @@ def drivers(entries: dict[str, Any]) -> list[Driver]:
 
 def repositories(entries: dict[str, Any]) -> list[Repository]:
     """As NVIDIA lays them out: one flat folder for each release of a distribution, one for the container toolkit."""
-    cuda = cuda_packages(entries)
-    found = []
-    for family, entry in entries["family"].items():
-        paths = {f"compute/cuda/repos/{release}/x86_64": key_name for release, key_name in entry["releases"].items()}
-        driver = [package for driver in drivers(entries) for package in _driver_packages(entry, driver)]
-        found.append(Repository(f"cuda-{family}", paths, [*driver, *cuda]))
+    found = of_drivers_and_cuda(entries, X86_64)
     rows, versions = entries["toolkit"]["package"], entries["toolkit"]["versions"]
     toolkit = [_package(row, version, "1") for version in versions for row in rows]
     found.append(Repository("container-toolkit", {"libnvidia-container/stable/deb/amd64": "../../../gpgkey"}, toolkit))
@@ -58,6 +57,23 @@ def repositories(entries: dict[str, Any]) -> list[Repository]:
     system = [_package(row, version, "1") for row in own]
     found.append(Repository("system", {"system": "key.asc"}, system, "Debian"))
     return found
+
+
+def of_drivers_and_cuda(entries: dict[str, Any], architecture: Architecture) -> list[Repository]:
+    """One for each family of distributions that NVIDIA has packages of this architecture for."""
+    found = []
+    for family, entry in entries["family"].items():
+        if architecture.machine in entry["machines"]:
+            place = f"compute/cuda/repos/{{}}/{architecture.nvidia}"
+            paths = {place.format(release): key_name for release, key_name in entry["releases"].items()}
+            driver = [package for driver in drivers(entries) for package in _driver_packages(entry, driver)]
+            offered = made_for(architecture, [*driver, *cuda_packages(entries)])
+            found.append(Repository(f"cuda-{family}", paths, offered, architecture=architecture))
+    return found
+
+
+def made_for(architecture: Architecture, packages: Iterable[Package]) -> list[Package]:
+    return [package._replace(architecture=architecture) for package in packages]
 
 
 def of_driver(entries: dict[str, Any], family: str, driver: Driver) -> list[Package]:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from _rig import debian, packages, parts, served
+from _rig.architecture import AARCH64
 from _rig.cache import cache, key, made_once
 from _rig.debs import EPOCH, Sources, control, write_deb
 from _rig.nvml import ensure_nvml
@@ -31,7 +32,10 @@ def ensure_repositories() -> Path:
     signing_key = ensure_signing_key()
     entries = packages.table()
     filled = sources()
-    code = [Path(__file__).with_name(name) for name in ("repository.py", "packages.py", "debs.py", "served.py")]
+    code = [
+        Path(__file__).with_name(name)
+        for name in ("repository.py", "packages.py", "debs.py", "architecture.py", "served.py")
+    ]
     names = [folder.name for folder in (*filled.userland.values(), filled.toolkit.parent)]
     fingerprint = signing_key / "fingerprint"
     folder = cache() / "apt" / key(PACKAGES, *code, *names, filled.nvidia_smi, fingerprint, os.uname().release)
@@ -47,6 +51,22 @@ def ensure_repositories() -> Path:
         served.link(new)
 
     return made_once(folder, make, "write the apt repositories")
+
+
+def ensure_arm64_repositories() -> Path:
+    """NVIDIA's of drivers and CUDA for servers with arm64; made only for fleets that have some."""
+    signing_key = ensure_signing_key()
+    wanted = packages.of_drivers_and_cuda(packages.table(), AARCH64)
+
+    def make(new: Path) -> None:
+        filled = sources()
+        with keyring(signing_key) as home:
+            for repository in wanted:
+                _fill(new, repository, filled, signing_key, home)
+
+    # All that those for other machines are made of is in their name.
+    folder = cache() / "apt" / key(ensure_repositories().name, AARCH64.nvidia)
+    return made_once(folder, make, "write the apt repositories for arm64")
 
 
 def sources() -> Sources:
@@ -98,7 +118,7 @@ def release(repository: Repository, files: dict[str, bytes], more: Sequence[str]
     lines = [
         f"Origin: {repository.origin}",
         f"Label: {repository.name}",
-        "Architectures: amd64",
+        f"Architectures: {repository.architecture.deb}",
         *more,
         f"Date: {date}",
         "SHA256:",

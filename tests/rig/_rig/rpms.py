@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from _rig import packages
+from _rig.architecture import X86_64, Architecture
 from _rig.debs import EPOCH, FILES, LICENCES, MODULES, STUB, Sources, Tree, filler, kernel_module
 from _rig.packages import PACKAGES
 from _rig.shell import run
@@ -42,15 +43,16 @@ class Rpm(NamedTuple):
     revision: str
     relations: dict[str, list[str]]
     content: tuple[str, ...]  # kinds of files, see debs.py and below
+    architecture: Architecture = X86_64
 
     @property
     def nevra(self) -> str:
         """As the metadata of modules names packages."""
-        return f"{self.name}-{self.epoch}:{self.upstream}-{self.revision}.x86_64"
+        return f"{self.name}-{self.epoch}:{self.upstream}-{self.revision}.{self.architecture.machine}"
 
     @property
     def file_name(self) -> str:
-        return f"{self.name}-{self.upstream}-{self.revision}.x86_64.rpm"
+        return f"{self.name}-{self.upstream}-{self.revision}.{self.architecture.machine}.rpm"
 
 
 def table() -> dict[str, Any]:
@@ -64,6 +66,10 @@ def releases() -> list[Release]:
 def nvidia(release: Release) -> list[Rpm]:
     """NVIDIA's repository of drivers and CUDA."""
     return [*drivers(release), *cuda(release)]
+
+
+def made_for(architecture: Architecture, rpms: Iterable[Rpm]) -> list[Rpm]:
+    return [rpm._replace(architecture=architecture) for rpm in rpms]
 
 
 def drivers(release: Release) -> list[Rpm]:
@@ -142,7 +148,7 @@ data:
   stream: {stream}
   version: 20260101000000
   context: rig
-  arch: x86_64
+  arch: {machine}
   summary: Nvidia driver for {stream} branch
   description: A stub of the kubegpu.nodes test rig
   license:
@@ -166,8 +172,9 @@ data:
 """
 
 
-def _stream(name: str, rpms: Iterable[Rpm]) -> str:
-    return STREAM.format(stream=f'"{name}"', rpms="".join(f"    - {rpm.nevra}\n" for rpm in rpms))
+def _stream(name: str, rpms: Sequence[Rpm]) -> str:
+    listed = "".join(f"    - {rpm.nevra}\n" for rpm in rpms)
+    return STREAM.format(stream=f'"{name}"', machine=rpms[0].architecture.machine, rpms=listed)
 
 
 # ---- rpmbuild -------------------------------------------------------------------------------------------------------
@@ -201,7 +208,8 @@ def write_rpms(rpms: Sequence[Rpm], sources: Sources, folder: Path, work: Path) 
         parts = [_section(rpm, tree) for rpm, tree in zip(batch, trees, strict=True)]
         text = PREAMBLE + f"cp -a {payload}/. %{{buildroot}}/\n" + "".join(parts)
         (place / "stubs.spec").write_text(text)
-        defines = {"_topdir": place / "build", "_rpmdir": folder, "_target_cpu": "x86_64"}
+        machine = batch[0].architecture.machine
+        defines = {"_topdir": place / "build", "_rpmdir": folder, "_target_cpu": machine}
         arguments = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
         run("rpmbuild", "-bb", "--quiet", *arguments, place / "stubs.spec", env={"SOURCE_DATE_EPOCH": str(EPOCH)})
 
@@ -219,7 +227,7 @@ def batches(rpms: Iterable[Rpm]) -> list[list[Rpm]]:
 
 def _tree(rpm: Rpm, sources: Sources, root: Path) -> Tree:
     root.mkdir(parents=True)
-    tree = Tree(root, LIBRARIES)
+    tree = Tree(root, rpm.architecture, LIBRARIES)
     for kind in rpm.content:
         (FILLERS[kind] if kind in FILLERS else filler(kind))(tree, rpm, sources)
     tree.text(f"usr/share/doc/{rpm.name}/README", STUB.format(rpm.name))
@@ -303,7 +311,7 @@ def _epel(tree: Tree, rpm: Rpm, sources: Sources) -> None:
     lines = [
         "[epel]",
         "name=EPEL's stand-in",
-        "baseurl=https://$rig/el/$releasever/epel",
+        f"baseurl=https://$rig/{rpm.architecture.enterprise}/$releasever/epel",
         "enabled=1",
         "gpgcheck=0",
         "",

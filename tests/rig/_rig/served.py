@@ -14,9 +14,12 @@ from _rig.state import state
 MOUNT = "/srv/kubegpu-rig-more"
 # Each kind, and where it has its files, seen from the root of what is served.
 KINDS = {
-    "dnf": ("compute/cuda/repos/rhel9", "compute/cuda/repos/rhel10", "el"),
+    "dnf": ("compute/cuda/repos/rhel9/x86_64", "compute/cuda/repos/rhel10/x86_64", "el"),
+    "dnf-arm64": ("compute/cuda/repos/rhel9/sbsa", "compute/cuda/repos/rhel10/sbsa", "el-aarch64"),
+    "apt-arm64": tuple(f"compute/cuda/repos/ubuntu{release}/sbsa" for release in ("2204", "2404", "2604")),
     "driver-files": ("tesla", "compute/nvidia-driver"),
     "ubuntu": ("ubuntu",),
+    "ubuntu-arm64": ("ubuntu-ports",),
 }
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from _rig import debian, repository
+from _rig.architecture import X86_64, Architecture
 from _rig.cache import cache, key, made_once
 from _rig.debs import FILES, LICENCES, MODULES, Sources, Tree, build_deb, filler, kernel_module
 from _rig.nvml import Driver, ensure_nvml
-from _rig.packages import PACKAGES, RELATIONS, Package, Repository
+from _rig.packages import PACKAGES, RELATIONS, Package, Repository, made_for
 
 TABLE = PACKAGES / "ubuntu.toml"
 FLAVOUR = "generic"  # of the kernels
@@ -113,38 +114,40 @@ def _package(row: dict[str, Any], words: dict[str, str], version: str, upstream:
 # ---- files ----------------------------------------------------------------------------------------------------------
 
 
-def ensure_ubuntu_archive() -> Path:
-    """A folder with the archive below `ubuntu/`."""
+def ensure_ubuntu_archive(architecture: Architecture = X86_64) -> Path:
+    """A folder with the archive below `ubuntu/`, or, as Ubuntu has it for other machines, `ubuntu-ports/`."""
     signing_key = repository.ensure_signing_key()
     filled = Sources({driver.version: ensure_nvml(driver) for driver in drivers()}, debian.nvidia_smi(), Path())
-    code = [Path(__file__).with_name(name) for name in ("ubuntu.py", "repository.py", "debs.py")]
+    code = [Path(__file__).with_name(name) for name in ("ubuntu.py", "repository.py", "debs.py", "architecture.py")]
     names = [folder.name for folder in filled.userland.values()]
-    folder = cache() / "ubuntu" / key(PACKAGES, *code, *names, filled.nvidia_smi, signing_key / "fingerprint")
+    fingerprint = signing_key / "fingerprint"
+    folder = cache() / "ubuntu" / key(PACKAGES, *code, *names, filled.nvidia_smi, fingerprint, architecture.machine)
 
     def make(new: Path) -> None:
         with repository.keyring(signing_key) as home:
             for suite in suites():
-                _fill(new / "ubuntu", suite, filled, home)
+                _fill(new / architecture.ubuntu, suite, architecture, filled, home)
 
-    return made_once(folder, make, "write the archive of Ubuntu")
+    return made_once(folder, make, f"write the archive of Ubuntu for {architecture.deb}")
 
 
-def _fill(root: Path, suite: Suite, sources: Sources, home: Path) -> None:
+def _fill(root: Path, suite: Suite, architecture: Architecture, sources: Sources, home: Path) -> None:
     indexes: dict[str, bytes] = {}
-    for component, packages in suite.components.items():
+    for component, of_any in suite.components.items():
+        packages = made_for(architecture, of_any)
         pool = Path("pool", suite.codename, component)
         (root / pool).mkdir(parents=True, exist_ok=True)
         debs = [write(package, sources, root / pool) for package in packages]
         entries = [repository.index_entry(*pair, str(pool)) for pair in zip(packages, debs, strict=True)]
         listed = "\n".join(entries).encode()
-        below = f"{component}/binary-amd64/Packages"
+        below = f"{component}/binary-{architecture.deb}/Packages"
         indexes |= {below: listed, f"{below}.gz": gzip.compress(listed, mtime=0)}
     folder = root / "dists" / suite.name
     for name, content in indexes.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     of_a_suite = [f"Suite: {suite.name}", f"Codename: {suite.codename}", f"Components: {' '.join(suite.components)}"]
-    archive = Repository("Ubuntu", {}, [], "Ubuntu")
+    archive = Repository("Ubuntu", {}, [], "Ubuntu", architecture)
     repository.sign(folder, repository.release(archive, indexes, of_a_suite), home)
 
 
@@ -152,7 +155,7 @@ def write(package: Package, sources: Sources, folder: Path) -> Path:
     """Write the package into the folder and return its path."""
     with tempfile.TemporaryDirectory(prefix="kubegpu-deb-") as root:
         Path(root).chmod(0o755)
-        tree = Tree(Path(root))
+        tree = Tree(Path(root), package.architecture)
         for kind in package.content:
             if kind in OWN:
                 OWN[kind](tree, package)

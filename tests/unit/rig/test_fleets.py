@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from _rig import fleets
+from _rig import architecture, fleets
+from _rig.architecture import X86_64
 from _rig.cache import RIG
+from _rig.dnf_repositories import release_of
 from _rig.parts import table
 from _rig.shell import RigError
 
@@ -26,6 +28,13 @@ def test_a_host_can_be_what_it_says(host: fleets.Host) -> None:
     assert not host.costume or (RIG / "os" / host.costume).is_file()
     assert bool(host.card) == bool(host.gpus)
     assert not host.kernel or host.costume.startswith("ubuntu-"), "the archive with such kernels is Ubuntu's"
+    with_packages = host.architecture == X86_64 or host.kernel or release_of(host.costume)
+    assert with_packages, "what a distribution has itself is there for arm64 with these"
+
+
+def test_a_machine_that_no_packages_are_made_for_is_refused() -> None:
+    with pytest.raises(RigError, match="riscv64; known are x86_64, aarch64"):
+        architecture.of("riscv64")
 
 
 def test_another_network_keeps_the_last_byte(monkeypatch: pytest.MonkeyPatch) -> None:

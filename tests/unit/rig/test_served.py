@@ -50,6 +50,6 @@ def test_links_lead_to_where_the_server_has_it(tmp_path: Path) -> None:
 
 
 def test_every_kind_is_known() -> None:
-    more = More(dnf_repositories=Path("rpms"), driver_files=Path("files"), ubuntu=Path("archive"))
+    more = More(*(Path(name) for name in More._fields))
     assert more.served().keys() == served.KINDS.keys()
     assert More().served() == {}

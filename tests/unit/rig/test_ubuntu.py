@@ -37,7 +37,10 @@ def test_what_the_collection_would_install_is_there_for_each_branch_that_it_know
     assert {row["name"].format(branch=branch, kernel="generic") for row in rows for branch in branches} <= names
 
 
-@pytest.mark.parametrize("host", [host for host in fleets.hosts("apt") if host.kernel], ids=lambda host: host.name)
+HOSTS = [host for fleet in fleets.known() for host in fleets.hosts(fleet) if host.kernel]
+
+
+@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
 def test_hosts_run_a_kernel_that_their_archive_has(host: fleets.Host) -> None:
     codename = next(name for name, version in CODENAMES.items() if host.costume == f"ubuntu-{version}")
     first = next(suite for suite in SUITES if suite.name == codename)

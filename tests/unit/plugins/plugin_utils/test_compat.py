@@ -226,6 +226,14 @@ def test_header_packages() -> None:
     assert DATA.header_packages("dnf", "5.14.0-1.el9") == ["kernel-devel-5.14.0-1.el9", "kernel-headers"]
 
 
+@pytest.mark.parametrize("variant", ["64k", "64k-debug", "rt"])
+def test_headers_of_a_variant_of_the_kernel(variant: str) -> None:
+    """Grace has pages of 64k with such a kernel. Elsewhere a plus is part of a release like any other."""
+    found = DATA.header_packages("dnf", f"5.14.0-570.28.1.el9_6.aarch64+{variant}")
+    assert found == [f"kernel-{variant}-devel-5.14.0-570.28.1.el9_6.aarch64", "kernel-headers"]
+    assert DATA.header_packages("apt", f"6.1.0+{variant}") == [f"linux-headers-6.1.0+{variant}"]
+
+
 @pytest.mark.parametrize(
     "containerd, kubernetes, runs",
     [

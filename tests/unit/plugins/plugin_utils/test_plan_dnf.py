@@ -70,6 +70,21 @@ def test_a_fresh_host(id_: str, version: str, stream: str | None) -> None:
     assert value["kernel"]["missing"] == [f"kernel-devel-{KERNEL}", "kernel-headers", "dkms"]
 
 
+@pytest.mark.parametrize("id_", ["rhel", "rocky", "almalinux"])
+@pytest.mark.parametrize("version", ["9.6", "10.1"])
+def test_servers_with_arm64(id_: str, version: str) -> None:
+    """The same packages as elsewhere; Red Hat's kernel with large pages has headers by a name of its own."""
+    kernel = "5.14.0-570.28.1.el9_6.aarch64+64k"
+    kernels = [{"release": kernel, "headers": False, "bootable": True}]
+    running = {"running": kernel, "next_boot": kernel}
+    facts = enterprise(version, id_, platform={"architecture": "aarch64", "kernel": running, "kernels": kernels})
+    value = plan(facts, wish("580"))
+    assert value["refusals"] == []
+    assert value["driver"]["packages"] == plan(enterprise(version, id_), wish("580"))["driver"]["packages"]
+    wanted = "kernel-64k-devel-5.14.0-570.28.1.el9_6.aarch64"
+    assert value["kernel"]["missing"] == [wanted, "kernel-headers", "dkms"]
+
+
 def test_an_exact_version_and_the_other_flavour() -> None:
     value = plan(enterprise(), wish("580", version="580.95.05", flavour="proprietary"))["driver"]
     assert [package["spec"] for package in value["packages"]] == ["cuda-drivers-580.95.05-*.*"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_files
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_runfiles, _driver_files
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, RUNFILE_FILE
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
 from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
@@ -283,6 +283,51 @@ def test_each_place_is_as_good(place: str) -> None:
 )
 def test_the_version_in_a_name(name: str, version: str | None) -> None:
     assert _driver_files.named_version({"path": name}) == version
+
+
+CUDA = "https://mirror.example/compute/cuda/12.6.3/local_installers/cuda_12.6.3_560.35.05_linux"
+MACHINES = {
+    "/srv/NVIDIA-Linux-x86_64-580.95.05.run": "x86_64",
+    "/srv/NVIDIA-Linux-aarch64-580.95.05.run": "aarch64",
+    "/srv/nvidia-driver-local-repo-ubuntu2404-580.95.05_1.0-1_arm64.deb": "aarch64",
+    "/srv/nvidia-driver-local-repo-ubuntu2404-580.95.05_1.0-1_amd64.deb": "x86_64",
+    "/srv/nvidia-driver-local-repo-rhel9-580.95.05-1.0-1.aarch64.rpm": "aarch64",
+    "/srv/x86_64/driver-580.95.05.run": None,
+    f"{CUDA}.run": "x86_64",
+    f"{CUDA}_sbsa.run": "aarch64",
+    f"{CUDA}_ppc64le.run": "ppc64le",
+    "https://mirror.example/9.2/Prod2/patches/1/cuda_9.2.148.1_linux": "x86_64",
+}
+
+
+@pytest.mark.parametrize("name, machine", MACHINES.items())
+def test_the_machine_in_a_name(name: str, machine: str | None) -> None:
+    assert _cuda_runfiles.named_machine(name) == machine
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("name", [name for name in MACHINES if "580.95.05" in name])
+def test_a_driver_for_another_machine(name: str, machine: str) -> None:
+    source = {"source": "runfile" if name.endswith(".run") else "local_repo", "file": {"path": name, "sha256": SUM}}
+    found = plan(host(platform={"architecture": machine}), wish(**source))["refusals"]
+    if MACHINES[name] in (None, machine):
+        assert found == []
+    else:
+        assert [refusal["rule"] for refusal in found] == ["file-architecture"]
+        assert f"{name} is for {MACHINES[name]}, and this host is {machine}" in found[0]["sentence"]
+
+
+@pytest.mark.parametrize("machine, wrong", [("x86_64", 1), ("aarch64", 2)])
+def test_a_toolkit_for_another_machine(machine: str, wrong: int) -> None:
+    files = [
+        {"version": "9.2", "path": "/srv/cuda_9.2.148_396.37_linux", "sha256": SUM},
+        {"version": "12.6", "url": f"{CUDA}_sbsa.run", "sha256": SUM},
+    ]
+    files[0]["patches"] = [{"version": "9.2.148.1", "path": "/srv/cuda_9.2.148.1_linux", "sha256": SUM}]
+    facts = host(platform={"architecture": machine})
+    assert rules(facts, wish("keep", cuda={"runfiles": files})).count("file-architecture") == wrong
+    absent = {"runfiles": files, "state": "absent"}
+    assert "file-architecture" not in rules(facts, wish("keep", cuda=absent))
 
 
 def test_a_file_that_does_not_say_its_version() -> None:

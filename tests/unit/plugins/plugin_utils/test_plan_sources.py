@@ -295,6 +295,9 @@ KERNELS = {
     "6.8.0-31-lowlatency": "lowlatency",
     "6.8.0-1012-aws": "aws",
     "6.14.0-1010-azure": "azure",
+    "6.8.0-31-generic-64k": "generic-64k",
+    "6.14.0-27-generic-64k": "generic-64k-hwe-24.04",
+    "6.8.0-1024-nvidia-64k": "nvidia-64k",
 }
 
 
