@@ -36,7 +36,9 @@ REPO, DISTRO, PREINSTALLED = "repo", "distro", "preinstalled"
 LOCAL_REPO, RUNFILE = "local_repo", "runfile"
 # The kernel's driver of devices that are handed on to virtual machines.
 PASSED_ON = "vfio-pci"
-# At the end of the names of Ubuntu's kernels for arm64 that have large pages.
+# Ubuntu's kernels of which a release gets later ones, as its hardware enablement.
+WITH_LATER_KERNELS = ("generic", "lowlatency", "nvidia")
+# At the end of the names of those for arm64 that have large pages.
 LARGE_PAGES = "-64k"
 
 
@@ -218,7 +220,7 @@ class Case:
         found = re.match(r"(\d+\.\d+)\.\d+-\d+-([a-z][a-z0-9-]*)$", running)
         if not first or not found or not self.line:
             return None
-        later = found[1] != first and found[2].removesuffix(LARGE_PAGES) in ("generic", "lowlatency")
+        later = found[1] != first and found[2].removesuffix(LARGE_PAGES) in WITH_LATER_KERNELS
         return f"{found[2]}-hwe-{self.line['version']}" if later else found[2]
 
     @cached_property

@@ -35,7 +35,7 @@ AT_LENGTH = f"{HERE}/test_driver_failures.py"
 #                       runs it, and who names it.
 #   own_fleet: NAME     its hosts are of a kind that only some need, and not those of who runs it.
 #   minutes: N          about how long it takes, where that is long. The longest begin first, or one waits for them.
-SAID = r"^{word}: (\S+)$"
+SAID = r"^{word}: *(\S+)"
 
 _up = threading.Event()
 # All but Ansible's own remark on its first visit to a host, where it makes its folder for temporary files. A playbook
@@ -83,9 +83,9 @@ _to_go = ToGo()
 
 def everything(steps: Steps) -> None:
     """The checks that need the rig to themselves, over one control plane; then a share of the scenarios beside them."""
-    names = [name for name in _scenarios() if not _said(name, "slow")]
-    _to_go.add(name for name in names if not _said(name, "cluster_wide"))
     try:
+        names = [name for name in _scenarios() if not _is(name, "slow")]
+        _to_go.add(name for name in names if not _is(name, "cluster_wide"))
         if steps.step("build the rig", lambda: rigs.rig("build")):
             _pytest(steps, "the rig itself", THE_RIG)
             steps.step("start the control plane", lambda: rigs.rig("up"))
@@ -93,13 +93,13 @@ def everything(steps: Steps) -> None:
         _up.set()  # also when that failed: who waits for it finds out by itself
     _pytest(steps, "the whole way", *THE_WHOLE_WAY)
     for name in names:
-        if _said(name, "cluster_wide"):
+        if _is(name, "cluster_wide"):
             _molecule(steps, name)
     _those_to_go(steps)
 
 
 def scenarios_beside(fleet: str) -> Callable[[Steps], None]:
-    """The scenarios that leave the cluster alone, on hosts of their own, beside `everything`."""
+    """The scenarios that leave the cluster alone, on hosts of their own, beside `everything` or `slow`."""
 
     def part(steps: Steps) -> None:
         _up.wait()
@@ -151,9 +151,10 @@ def molecule(steps: Steps, names: list[str]) -> None:
 
 def slow(steps: Steps) -> None:
     """What `make test` leaves out."""
-    _to_go.add(name for name in _scenarios() if _said(name, "slow"))
     try:
-        steps.step("start the control plane", lambda: rigs.rig("up"))
+        if not steps.step("start the control plane", lambda: rigs.rig("up")):
+            return
+        _to_go.add(name for name in _scenarios() if _is(name, "slow"))
     finally:
         _up.set()
     _pytest(steps, "integration, at length", AT_LENGTH)
@@ -167,6 +168,10 @@ def _scenarios() -> list[str]:
 def _said(name: str, word: str) -> str | None:
     found = re.search(SAID.format(word=word), (SCENARIOS / name / "vars.yml").read_text(), re.M)
     return found[1] if found else None
+
+
+def _is(name: str, word: str) -> bool:
+    return _said(name, word) == "true"
 
 
 def _minutes(name: str) -> int:

@@ -94,8 +94,9 @@ def test_the_very_first_build_fails(rig: Rig) -> None:
 
 def test_unattended_upgrades_never_move_it(rig: Rig) -> None:
     """Debian's own program, and a newer driver of the branch in the repository."""
-    debian = "-o Dir::Etc::SourceList=/usr/share/kubegpu-rig/debian-sources.list"
-    rig.on(HOST, f"apt-get {debian} update && apt-get {debian} install -y --no-install-recommends unattended-upgrades")
+    apt = "apt-get -o Dir::Etc::SourceList=/usr/share/kubegpu-rig/debian-sources.list"
+    with told(rig, f"ip route add default via {GATEWAY}", "ip route del default"):
+        rig.on(HOST, f"{apt} update && {apt} install -y --no-install-recommends unattended-upgrades")
     rig.on(HOST, """echo 'Unattended-Upgrade::Origins-Pattern { "origin=NVIDIA"; };' >/etc/apt/apt.conf.d/99rig""")
     ask = "apt-get update >/dev/null && unattended-upgrade --dry-run --debug 2>&1"
     moves = f"{NEWER}-1"

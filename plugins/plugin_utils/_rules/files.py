@@ -51,7 +51,7 @@ def machine_of_the_file(case: Case, planned: Planned) -> Findings:
     for place in filter(None, map(_driver_files.place, _files(case))):
         named = _cuda_runfiles.named_machine(place)
         if own and named not in (None, own):
-            way_out = f"name NVIDIA's file for {own}, and its SHA-256 sum"
+            way_out = f"name NVIDIA's file for {own}, and its SHA-256 sum; if it is that one, let its name say so"
             reason = f"{place} is for {named}, and this host is {own}"
             yield refuse("file-architecture", str(named), own, way_out, reason)
 

@@ -68,10 +68,9 @@ def everything(systems: Iterable[str] = ()) -> Made:
 def for_hosts(hosts: Sequence[Host]) -> More:
     """What these hosts want beside what all have."""
     usual, arm64 = _with(X86_64, hosts), _with(AARCH64, hosts)
-    rpms = ensure_dnf_repositories() if with_dnf(usual) else None
     return More(
-        dnf_repositories=rpms,
-        driver_files=ensure_driver_files(rpms) if any(host.driver_files for host in hosts) else None,
+        dnf_repositories=ensure_dnf_repositories() if with_dnf(usual) else None,
+        driver_files=ensure_driver_files() if any(host.driver_files for host in hosts) else None,
         ubuntu=ensure_ubuntu_archive() if any(host.kernel for host in usual) else None,
         dnf_arm64=ensure_dnf_repositories(AARCH64) if with_dnf(arm64) else None,
         apt_arm64=ensure_arm64_repositories() if arm64 else None,

@@ -99,6 +99,12 @@ def with_dnf(hosts: Iterable[Host]) -> bool:
     return any(release_of(host.costume) for host in hosts)
 
 
+def programs(hosts: Iterable[Host]) -> dict[str, str]:
+    """What the machine has to have for them: drivers as one file are packed for every system."""
+    wanted = list(hosts)
+    return PROGRAMS if with_dnf(wanted) or any(host.driver_files for host in wanted) else {}
+
+
 def system_of(host: Host) -> str:
     """Whose root file system a host has: with that costume one of its own, for apt cannot be taken for dnf."""
     return debian.WITH_DNF if release_of(host.costume) else host.os

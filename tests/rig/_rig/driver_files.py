@@ -18,21 +18,19 @@ from _rig import local_rpms, packages, repository
 from _rig.architecture import X86_64
 from _rig.cache import cache, key, made_once
 from _rig.debs import EPOCH, FILES, LICENCES, MODULES, Sources, Tree, build_deb, kernel_module
+from _rig.dnf_repositories import ensure_dnf_repositories
 from _rig.packages import Package, Repository
 
 CHIPS = ("ga10x", "tu10x")
 FLAVOURS = {"open": "modules-open", "proprietary": "modules-proprietary"}
 
 
-def ensure_driver_files(for_dnf: Path | None = None) -> Path:
-    """A folder with both kinds for each driver; made only for fleets that want it.
-
-    `for_dnf`: the repositories of these, where there are hosts for them.
-    """
-    debs = repository.ensure_repositories()
+def ensure_driver_files() -> Path:
+    """A folder with both kinds for each driver and every system; made only for fleets that want it."""
+    debs, rpms = repository.ensure_repositories(), ensure_dnf_repositories()
     entries = packages.table()
     code = [Path(__file__).with_name(name) for name in ("driver_files.py", "local_rpms.py")]
-    folder = cache() / "driver-files" / key(debs.name, *([for_dnf.name] if for_dnf else []), *code)
+    folder = cache() / "driver-files" / key(debs.name, rpms.name, *code)
 
     def make(new: Path) -> None:
         filled = repository.sources()
@@ -40,9 +38,8 @@ def ensure_driver_files(for_dnf: Path | None = None) -> Path:
             path = entries["driver_files"]["installer"].format(version=driver.version)
             write_runfile(driver.version, filled, new / path)
         _local_repositories(new, entries, debs)
-        if for_dnf:
-            for rpm in local_rpms.write_local_rpms(new, entries["driver_files"]["repository"], for_dnf):
-                write_sum(rpm)
+        for rpm in local_rpms.write_local_rpms(new, entries["driver_files"]["repository"], rpms):
+            write_sum(rpm)
 
     return made_once(folder, make, "write drivers as one file")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from _rig import control_plane, hosts, kwok, leftovers, needs, served, sysctl
 from _rig.build import Made, More, everything, for_hosts
 from _rig.cache import locked
-from _rig.dnf_repositories import PROGRAMS, system_of, with_dnf
+from _rig.dnf_repositories import programs, system_of
 from _rig.fleets import Host, address, network
 from _rig.fleets import hosts as fleet_hosts
 from _rig.podman import LABEL, containers, network_exists, podman, remove
@@ -25,7 +25,7 @@ BUSY = "another `rig up` or `rig down` is at work"
 def up(fleets: Sequence[str], fresh: bool, kwok_nodes: int) -> None:
     """Control plane and the fleets' hosts, as this checkout has them; what runs already stays as it is."""
     wanted = [host for fleet in fleets for host in fleet_hosts(fleet)]
-    needs.check(PROGRAMS if with_dnf(wanted) else None)
+    needs.check(programs(wanted))
     made = everything(map(system_of, wanted))
     more = for_hosts(wanted)
     if kwok_nodes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from _rig import fleets, hosts, packages, rpms, ubuntu
+from _rig import fleets, hosts, packages, rpms
 from _rig.architecture import AARCH64, X86_64
 from _rig.cache import CHECKOUT
 from _rig.debs import Sources, control, write_deb
@@ -60,13 +60,6 @@ def test_streams_name_the_rpms_of_that_architecture(line: rpms.Release) -> None:
     text = rpms.streams(drivers)
     assert "arch: aarch64" in text and "x86_64" not in text
     assert all(rpm.file_name.endswith(".aarch64.rpm") for rpm in drivers)
-
-
-def test_ubuntu_has_other_machines_in_another_archive() -> None:
-    (suite,) = [suite for suite in ubuntu.suites() if suite.name == "noble"]
-    made = packages.made_for(AARCH64, suite.components["main"])
-    assert f"linux-headers-{HOST.kernel}" in {package.name for package in made}
-    assert AARCH64.ubuntu != X86_64.ubuntu
 
 
 def test_uname_says_what_the_fleet_says(tmp_path: Path) -> None:

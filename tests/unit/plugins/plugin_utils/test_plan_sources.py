@@ -298,6 +298,8 @@ KERNELS = {
     "6.8.0-31-generic-64k": "generic-64k",
     "6.14.0-27-generic-64k": "generic-64k-hwe-24.04",
     "6.8.0-1024-nvidia-64k": "nvidia-64k",
+    "6.17.0-1029-nvidia-64k": "nvidia-64k-hwe-24.04",
+    "6.14.0-1010-nvidia": "nvidia-hwe-24.04",
 }
 
 
