@@ -308,8 +308,9 @@ def test_the_machine_in_a_name(name: str, machine: str | None) -> None:
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("name", [name for name in MACHINES if "580.95.05" in name])
 def test_a_driver_for_another_machine(name: str, machine: str) -> None:
-    source = {"source": "runfile" if name.endswith(".run") else "local_repo", "file": {"path": name, "sha256": SUM}}
-    found = plan(host(platform={"architecture": machine}), wish(**source))["refusals"]
+    source = "runfile" if name.endswith(".run") else "local_repo"
+    wishes = wish(source=source, file={"path": name, "sha256": SUM})
+    found = plan(host(platform={"architecture": machine}), wishes)["refusals"]
     if MACHINES[name] in (None, machine):
         assert found == []
     else:
@@ -319,11 +320,11 @@ def test_a_driver_for_another_machine(name: str, machine: str) -> None:
 
 @pytest.mark.parametrize("machine, wrong", [("x86_64", 1), ("aarch64", 2)])
 def test_a_toolkit_for_another_machine(machine: str, wrong: int) -> None:
+    patch = {"version": "9.2.148.1", "path": "/srv/cuda_9.2.148.1_linux", "sha256": SUM}
     files = [
-        {"version": "9.2", "path": "/srv/cuda_9.2.148_396.37_linux", "sha256": SUM},
+        {"version": "9.2", "path": "/srv/cuda_9.2.148_396.37_linux", "sha256": SUM, "patches": [patch]},
         {"version": "12.6", "url": f"{CUDA}_sbsa.run", "sha256": SUM},
     ]
-    files[0]["patches"] = [{"version": "9.2.148.1", "path": "/srv/cuda_9.2.148.1_linux", "sha256": SUM}]
     facts = host(platform={"architecture": machine})
     assert rules(facts, wish("keep", cuda={"runfiles": files})).count("file-architecture") == wrong
     absent = {"runfiles": files, "state": "absent"}
