@@ -50,6 +50,8 @@ options:
             [C(from)], [C(below)].
           - C(headers), C(build) and C(toolkit) by C(package_manager) and C(name), the second with [C(for)] (sources
             of the driver, all if it has none).
+          - C(matched) by C(package_manager), C(build) (a package of that table) and C(kernel) (a kernel's package),
+            with C(name), the package that the first wants with the second, in the kernel's version.
           - C(cuda) by C(package_manager) and C(name), with C(for) (what C(cuda_components) may be), [C(origin)],
             [C(platforms)].
           - C(cuda_libraries) by C(package_manager) and C(name), with C(library) (V(cudnn-9), V(nccl)), C(for),

@@ -182,6 +182,12 @@ ansible_facts:
                   type: bool
                   sample: true
                   returned: always
+                package:
+                  description: The rpm package that brought it, by its name without a version. V(null) where rpm
+                    knows none, and on hosts with dpkg.
+                  type: str
+                  sample: kernel-core
+                  returned: always
             secure_boot:
               description: Whether the firmware has Secure Boot on, from the EFI variable C(SecureBoot);
                 V(false) without UEFI, V(null) where it cannot be read.

@@ -125,6 +125,7 @@ FILES: dict[str, dict[str, Table]] = {
         "fabric": Table(("package_manager", "name"), {**PACKAGE, **BRANCHES, "for": "texts", "pinned": "flag"}),
         "headers": Table(("package_manager", "name"), PACKAGE),
         "build": Table(("package_manager", "name"), {**PACKAGE, "for": "texts?"}),
+        "matched": Table(("package_manager", "build", "kernel"), {**PACKAGE, "build": "text", "kernel": "text"}),
         "cuda": Table(
             ("package_manager", "name"), {**PACKAGE, "for": "texts", "origin": "repo|distro?", "platforms": "texts?"}
         ),

@@ -99,6 +99,11 @@ class Software(Lines):
         lines = self._packages("build", manager)
         return [line["name"] for line in lines if not line.get("for") or source in line["for"]]
 
+    def matched_packages(self, manager: str, tools: t.Sequence[str]) -> dict[str, str]:
+        """By a kernel's package the one that these of the tools want with it, in the kernel's own version."""
+        lines = self._packages("matched", manager)
+        return {line["kernel"]: line["name"] for line in lines if line["build"] in tools}
+
     def cuda_packages(self, manager: str, version: str, components: str = "full") -> list[str]:
         """Packages of one toolkit: all of 13.0 is cuda-toolkit-13-0."""
         lines = [line for line in self._packages("cuda", manager) if components in line["for"] and not _of_distro(line)]

@@ -44,7 +44,8 @@ def kernel(case: Case, wanted: Target | None, driver: Section) -> dict[str, t.An
     tools = case.data.build_packages(case.manager, case.source)
     lacking = [name for release in needs for name in case.data.header_packages(case.manager, release)]
     if installs and (case.packages or part(case.facts, "sources", "packages").get("ok") is True):
-        lacking += [name for name in tools if name not in case.packages]
+        to_come = [name for name in tools if name not in case.packages]
+        lacking += [*_kernels.matched(case, to_come), *to_come]
     build = _unbuilt(case, wanted, tools)
     return {
         "action": "install" if lacking or build else "none",

@@ -53,6 +53,21 @@ def without_headers(case: Case) -> list[str]:
     return [release for release, line in lines.items() if line is None or flag(line, "headers") is False]
 
 
+def matched(case: Case, tools: list[str]) -> list[str]:
+    """What keeps tools that are to come from bringing a newer kernel along.
+
+    One for each package of kernels: of the one that boots next, else of the one that runs, else of the newest.
+    """
+    found = []
+    for kernel, name in case.data.matched_packages(case.manager, tools).items():
+        lines = [line for line in rows(case.platform, "kernels") if text(line, "package") == kernel]
+        own = [str(line.get("release")) for line in lines]
+        if own and name not in case.packages:
+            release = next((release for release in (following(case), running(case)) if release in own), own[-1])
+            found.append(case.spec(name, release.partition("+")[0]))
+    return found
+
+
 def module(case: Case, release: str) -> str | None:
     """The version of NVIDIA's module that is on disk for a kernel."""
     return text(case.driver, "on_disk") if release == running(case) else text(part(case.driver, "next_boot"), "version")

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import glob
+import re
 import typing as t
 
 from ansible_collections.kubegpu.nodes.plugins.module_utils._errors import KubeGpuError
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import boot
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import boot, packages
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.boot import Choice
 from ansible_collections.kubegpu.nodes.plugins.module_utils._facts.source import OK, Reading, Source
 
@@ -31,6 +32,8 @@ EFI_VARIABLES = "/sys/firmware/efi/efivars"
 # The boot loader interface of systemd: who booted this system, and what was told to it besides loader.conf.
 LOADER = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 TOLD = ("LoaderEntryOneShot", "LoaderEntryDefault")
+# kernel-core brings 5.14.0-570.el9.x86_64, kernel-64k-core 5.14.0-570.el9.aarch64+64k.
+CORE = re.compile(r"kernel(?:-(.+))?-core")
 # Packages of Debian and Ubuntu leave this, and beside it a list of who did.
 REBOOT_MARKS = ("/run/reboot-required", "/var/run/reboot-required")
 
@@ -151,6 +154,18 @@ def _packages_that_ask(host: Host, path: str) -> list[str]:
         return []
 
 
+def _packages(host: Host) -> dict[str, str]:
+    """The packages of rpm's that bring kernels, by the kernels' releases; none where rpm does not tell."""
+    if host.which(packages.DPKG[0]):
+        return {}
+    try:
+        _debian, text = packages.database(host)
+    except KubeGpuError:
+        return {}
+    found = [(CORE.fullmatch(row.name), f"{row.version}.{row.architecture}") for row in packages.rows(text)]
+    return {f"{release}+{core[1]}" if core[1] else release: core[0] for core, release in found if core}
+
+
 def read(host: Host) -> Reading:
     """``kernel``, ``kernels`` and ``reboot`` of the platform."""
     source = OK
@@ -159,7 +174,7 @@ def read(host: Host) -> Reading:
         kernels = installed(host)
     except KubeGpuError as exc:
         source = Source(False, str(exc))
-    boots = next_boot(host, kernels)
+    boots, brought = next_boot(host, kernels), _packages(host)
     value = {
         "kernel": {
             "running": host.kernel(),
@@ -167,7 +182,7 @@ def read(host: Host) -> Reading:
             "next_boot": boots.release,
             "next_boot_source": boots.source,
         },
-        "kernels": [kernel._asdict() for kernel in kernels],
+        "kernels": [{**kernel._asdict(), "package": brought.get(kernel.release)} for kernel in kernels],
         "reboot": reboot(host, boots),
     }
     told = Source(False, boots.reason) if boots.reason else OK

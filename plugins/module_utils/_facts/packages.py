@@ -37,6 +37,8 @@ NAMES = (
     "cri-o",
     "runc",
     "dkms",
+    "kernel-devel-matched",
+    "kernel-*-devel-matched",
     "libc6-dev",
     "glibc-devel",
     "kubelet",

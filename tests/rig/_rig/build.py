@@ -71,11 +71,15 @@ def for_hosts(hosts: Sequence[Host]) -> More:
     return More(
         dnf_repositories=ensure_dnf_repositories() if with_dnf(usual) else None,
         driver_files=ensure_driver_files() if any(host.driver_files for host in hosts) else None,
-        ubuntu=ensure_ubuntu_archive() if any(host.kernel for host in usual) else None,
+        ubuntu=ensure_ubuntu_archive() if _with_ubuntu(usual) else None,
         dnf_arm64=ensure_dnf_repositories(AARCH64) if with_dnf(arm64) else None,
         apt_arm64=ensure_arm64_repositories() if arm64 else None,
-        ubuntu_arm64=ensure_ubuntu_archive(AARCH64) if any(host.kernel for host in arm64) else None,
+        ubuntu_arm64=ensure_ubuntu_archive(AARCH64) if _with_ubuntu(arm64) else None,
     )
+
+
+def _with_ubuntu(hosts: Sequence[Host]) -> bool:
+    return any(host.kernel and not with_dnf([host]) for host in hosts)
 
 
 def _with(architecture: Architecture, hosts: Iterable[Host]) -> list[Host]:

@@ -24,6 +24,8 @@ EPEL = "Fedora Project"
 OF_DRIVERS = 3  # the epoch of NVIDIA's packages, where a row says no other
 # As an installed Enterprise Linux has it; the costume's loader of libraries searches it too.
 LIBRARIES = "usr/lib64"
+# In the names of the boot loader's entries, which kernels of one host have in common.
+MACHINE_ID = "0123456789abcdef0123456789abcdef"
 # Beginnings of folders that are nobody's but the packages'.
 OWN_FOLDERS = ("/usr/local/cuda-", "/usr/src/", "/usr/lib/nvidia", "/usr/lib/firmware/nvidia/", "/usr/share/doc/")
 
@@ -34,6 +36,7 @@ class Release(NamedTuple):
     key: str  # the file with the public key there
     version: str
     modules: bool  # whether its repositories have module streams
+    kernels: Sequence[str]  # versions with revisions, the oldest first
 
 
 class Rpm(NamedTuple):
@@ -107,10 +110,21 @@ def of_the_system(release: Release, section: str) -> list[Rpm]:
     """`system`, the distribution's own, or `epel`, beside it."""
     words = {"release": release.version, "major": release.major, "kernel": os.uname().release}
     rows = table()[section]
-    return [
+    found = [
         _rpm({"epoch": 0, **row}, {**words, "version": row["version"], "revision": f"1.el{release.major}"})
         for row in rows
     ]
+    return [*found, *_kernels(release)] if section == "system" else found
+
+
+def _kernels(release: Release) -> list[Rpm]:
+    """What each kernel of the release's own consists of."""
+    found = []
+    for kernel in release.kernels:
+        version, _, revision = kernel.partition("-")
+        words = {"version": version, "revision": revision, "kernel": kernel}
+        found += [_rpm({"epoch": 0, **row}, words) for row in table()["kernel"]]
+    return found
 
 
 def _rpm(row: dict[str, Any], words: dict[str, str]) -> Rpm:
@@ -287,8 +301,22 @@ def _dkms(tree: Tree, rpm: Rpm, flavour: str) -> None:
     tree.script("prerm", f"dkms remove -m {name} -v {rpm.upstream} || :")
 
 
-def _kernel_devel(tree: Tree, rpm: Rpm, sources: Sources) -> None:
-    kernel = os.uname().release
+def _kernel_of(rpm: Rpm) -> str:
+    return f"{rpm.upstream}-{rpm.revision}.{rpm.architecture.machine}"
+
+
+def _kernel_core(tree: Tree, rpm: Rpm, sources: Sources) -> None:
+    """With its entry for the boot loader, which takes the newest."""
+    kernel = _kernel_of(rpm)
+    for path in (f"boot/vmlinuz-{kernel}", f"usr/lib/modules/{kernel}/vmlinuz"):
+        tree.text(path, STUB.format(rpm.name))
+    tree.text(
+        f"boot/loader/entries/{MACHINE_ID}-{kernel}.conf",
+        f"title Rocky Linux ({kernel})\nversion {kernel}\nlinux /vmlinuz-{kernel}\n",
+    )
+
+
+def _kernel_devel(tree: Tree, rpm: Rpm, kernel: str) -> None:
     tree.text(f"usr/src/kernels/{kernel}/Makefile", f"# {STUB.format(rpm.name)}")
     tree.link(f"usr/lib/modules/{kernel}/build", f"/usr/src/kernels/{kernel}")
 
@@ -296,6 +324,7 @@ def _kernel_devel(tree: Tree, rpm: Rpm, sources: Sources) -> None:
 def _release(tree: Tree, rpm: Rpm, sources: Sources) -> None:
     tree.text("etc/redhat-release", f"Rocky Linux release {rpm.upstream}\n")
     tree.copy("usr/bin/dracut", FILES / "dracut", 0o755)
+    tree.text("boot/grub2/grub.cfg", "blscfg\n")
 
 
 def _versionlock(tree: Tree, rpm: Rpm, sources: Sources) -> None:
@@ -326,7 +355,9 @@ def _dkms_itself(tree: Tree, rpm: Rpm, sources: Sources) -> None:
 FILLERS: dict[str, Filler] = {
     "dkms-open": lambda tree, rpm, _: _dkms(tree, rpm, "open"),
     "dkms-proprietary": lambda tree, rpm, _: _dkms(tree, rpm, "proprietary"),
-    "kernel-devel": _kernel_devel,
+    "kernel-core": _kernel_core,
+    "kernel-devel": lambda tree, rpm, _: _kernel_devel(tree, rpm, _kernel_of(rpm)),
+    "machine-kernel-devel": lambda tree, rpm, _: _kernel_devel(tree, rpm, os.uname().release),
     "release": _release,
     "versionlock": _versionlock,
     "epel": _epel,

@@ -226,6 +226,16 @@ def test_header_packages() -> None:
     assert DATA.header_packages("dnf", "5.14.0-1.el9") == ["kernel-devel-5.14.0-1.el9", "kernel-headers"]
 
 
+def test_matched_packages() -> None:
+    """A kernel for real time has none."""
+    assert DATA.matched_packages("dnf", ["dkms"]) == {
+        "kernel-core": "kernel-devel-matched",
+        "kernel-64k-core": "kernel-64k-devel-matched",
+        "kernel-debug-core": "kernel-debug-devel-matched",
+    }
+    assert DATA.matched_packages("dnf", ["glibc-devel"]) == DATA.matched_packages("apt", ["dkms"]) == {}
+
+
 @pytest.mark.parametrize("variant", ["64k", "64k-debug", "rt"])
 def test_headers_of_a_variant_of_the_kernel(variant: str) -> None:
     """Grace has pages of 64k with such a kernel. Elsewhere a plus is part of a release like any other."""

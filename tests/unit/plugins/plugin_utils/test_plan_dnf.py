@@ -70,6 +70,75 @@ def test_a_fresh_host(id_: str, version: str, stream: str | None) -> None:
     assert value["kernel"]["missing"] == [f"kernel-devel-{KERNEL}", "kernel-headers", "dkms"]
 
 
+def kernel(release: str, package: str | None = "kernel-core", headers: bool = True) -> Facts:
+    return {"release": release, "headers": headers, "bootable": True, "package": package}
+
+
+LARGE = "5.14.0-570.28.1.el9_6.aarch64+64k"
+MATCHED = {
+    # name: (kernels, running, next boot, what keeps DKMS from bringing a kernel)
+    "the headers are there": ([kernel(KERNEL)], KERNEL, KERNEL, [f"kernel-devel-matched-{KERNEL}"]),
+    "they are not": (
+        [kernel(KERNEL, headers=False)],
+        KERNEL,
+        KERNEL,
+        [f"kernel-devel-{KERNEL}", "kernel-headers", f"kernel-devel-matched-{KERNEL}"],
+    ),
+    "another boots next": ([kernel(KERNEL), kernel(NEXT)], KERNEL, NEXT, [f"kernel-devel-matched-{NEXT}"]),
+    "the older boots next": ([kernel(KERNEL), kernel(NEXT)], NEXT, KERNEL, [f"kernel-devel-matched-{KERNEL}"]),
+    "what boots next is not known": ([kernel(KERNEL), kernel(NEXT)], KERNEL, None, [f"kernel-devel-matched-{KERNEL}"]),
+    "what boots next is no package": (
+        [kernel(KERNEL), kernel(NEXT, None)],
+        KERNEL,
+        NEXT,
+        [f"kernel-devel-matched-{KERNEL}"],
+    ),
+    "neither is one, but another": (
+        [kernel("5.14.0-1.el9.x86_64"), kernel(KERNEL), kernel(NEXT, None)],
+        NEXT,
+        NEXT,
+        [f"kernel-devel-matched-{KERNEL}"],
+    ),
+    "none is a package": ([kernel(KERNEL, None)], KERNEL, KERNEL, []),
+    "not told": ([{"release": KERNEL, "headers": True, "bootable": True}], KERNEL, KERNEL, []),
+    "for real time": ([kernel(f"{KERNEL}+rt", "kernel-rt-core")], f"{KERNEL}+rt", f"{KERNEL}+rt", []),
+    "for debugging": (
+        [kernel(KERNEL), kernel(f"{NEXT}+debug", "kernel-debug-core")],
+        KERNEL,
+        KERNEL,
+        [f"kernel-devel-matched-{KERNEL}", f"kernel-debug-devel-matched-{NEXT}"],
+    ),
+    "large pages": (
+        [kernel(LARGE, "kernel-64k-core")],
+        LARGE,
+        LARGE,
+        ["kernel-64k-devel-matched-5.14.0-570.28.1.el9_6.aarch64"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kernels, running, boots, wanted", MATCHED.values(), ids=MATCHED.keys())
+def test_dkms_brings_no_kernel(kernels: list[Facts], running: str, boots: str | None, wanted: list[str]) -> None:
+    facts = enterprise(platform={"kernel": {"running": running, "next_boot": boots}, "kernels": kernels})
+    assert plan(facts, wish("580"))["kernel"]["missing"] == [*wanted, "dkms"]
+    facts["packages"]["dkms"] = {"version": "3.2.2-1.el9", "held": False}
+    kept = [name for name in wanted if "matched" not in name]
+    assert plan(facts, wish("580"))["kernel"]["missing"] == kept, "who has DKMS has what it wants"
+
+
+def test_what_dkms_wants_of_a_kernel_may_be_there() -> None:
+    facts = enterprise(platform={"kernels": [kernel(KERNEL), kernel(NEXT)]})
+    facts["packages"]["kernel-devel-matched"] = {"version": "5.14.0-611.el9", "held": False}
+    assert plan(facts, wish("580"))["kernel"]["missing"] == ["dkms"]
+
+
+def test_a_runfile_too_comes_with_dkms() -> None:
+    facts = enterprise(platform={"kernels": [kernel(KERNEL)]})
+    file = {"host_path": "/srv/NVIDIA-Linux-x86_64-580.95.05.run", "sha256": "0" * 64}
+    value = plan(facts, wish("580", source="runfile", version="580.95.05", file=file))["kernel"]
+    assert value["missing"] == [f"kernel-devel-matched-{KERNEL}", "dkms", "glibc-devel"]
+
+
 @pytest.mark.parametrize("id_", ["rhel", "rocky", "almalinux"])
 @pytest.mark.parametrize("version", ["9.6", "10.1"])
 def test_servers_with_arm64(id_: str, version: str) -> None:

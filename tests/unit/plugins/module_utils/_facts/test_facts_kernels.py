@@ -10,8 +10,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import boot, kernels
+from ansible_collections.kubegpu.nodes.plugins.module_utils._facts import boot, kernels, packages
 from ansible_collections.kubegpu.nodes.plugins.module_utils._host import Host
+from ansible_collections.kubegpu.nodes.tests.unit.plugins.module_utils._facts.folder_host import FolderHost
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,8 +55,11 @@ class Disk:
         host = Host(str(self.root))
         return kernels.next_boot(host, kernels.installed(host))
 
-    def read(self) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-        reading = kernels.read(Host(str(self.root)))
+    def read(self, *rpms: str) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+        host = FolderHost(self.root)
+        if rpms:
+            host.says(" ".join(packages.RPM), "".join(f"{rpm}\tRocky\n" for rpm in rpms))
+        reading = kernels.read(host)
         return reading.value, {name: source.as_dict() for name, source in reading.sources.items()}
 
 
@@ -67,13 +71,39 @@ def test_kernels_are_told_oldest_first_with_their_headers(tmp_path: Path) -> Non
     disk.file("/boot/grub/grub.cfg", fixture("grub-2.06-debian12-first.cfg"))
     value, sources = disk.read()
     assert value["kernels"] == [
-        {"release": "6.1.0-9-amd64", "headers": False, "bootable": True},
-        {"release": "6.1.0-40-amd64", "headers": True, "bootable": True},
-        {"release": "6.1.0-41-amd64", "headers": True, "bootable": True},
+        {"release": "6.1.0-9-amd64", "headers": False, "bootable": True, "package": None},
+        {"release": "6.1.0-40-amd64", "headers": True, "bootable": True, "package": None},
+        {"release": "6.1.0-41-amd64", "headers": True, "bootable": True, "package": None},
     ]
     assert value["kernel"]["newest"] == value["kernel"]["next_boot"] == "6.1.0-41-amd64"
     assert value["kernel"]["next_boot_source"] == "grub.cfg"
     assert sources == {"kernels": {"ok": True, "reason": None}, "next_boot": {"ok": True, "reason": None}}
+
+
+PACKAGED = [
+    ("5.14.0-570.12.1.el9_6.x86_64", "kernel-core"),
+    ("5.14.0-570.12.1.el9_6.x86_64+debug", "kernel-debug-core"),
+    ("5.14.0-570.12.1.el9_6.x86_64+rt", "kernel-rt-core"),
+    ("5.14.0-570.12.1.el9_6.x86_64+rt-debug", "kernel-rt-debug-core"),
+    ("5.14.0-611.5.1.el9_7.x86_64", None),
+    ("6.12.10-1.el9.elrepo.x86_64", None),
+]
+
+
+def test_rpm_knows_which_package_a_kernel_came_with(tmp_path: Path) -> None:
+    names = [name for _release, name in PACKAGED if name]
+    rpms = [
+        f"{name}\t5.14.0-570.12.1.el9_6\tx86_64" for name in (*names, "kernel", "kernel-devel", "kernel-modules-core")
+    ]
+    value, _sources = Disk(tmp_path, *(release for release, _name in PACKAGED)).read(*rpms)
+    assert {line["release"]: line["package"] for line in value["kernels"]} == dict(PACKAGED)
+
+
+def test_pages_of_64k_are_a_kernel_of_its_own(tmp_path: Path) -> None:
+    release = "5.14.0-570.12.1.el9_6.aarch64"
+    rpms = [f"{name}\t5.14.0-570.12.1.el9_6\taarch64" for name in ("kernel-64k-core", "kernel-64k-modules-core")]
+    value, _sources = Disk(tmp_path, release, f"{release}+64k").read(*rpms)
+    assert [line["package"] for line in value["kernels"]] == [None, "kernel-64k-core"]
 
 
 def test_a_container_has_no_kernel_that_boots_next(tmp_path: Path) -> None:
