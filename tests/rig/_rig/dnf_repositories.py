@@ -99,11 +99,6 @@ def with_dnf(hosts: Iterable[Host]) -> bool:
     return any(release_of(host.costume) for host in hosts)
 
 
-def system_of(host: Host) -> str:
-    """Whose root file system a host has: with that costume one of its own, for apt cannot be taken for dnf."""
-    return debian.WITH_DNF if release_of(host.costume) else host.os
-
-
 def release_rpm(folder: Path, release: Release, architecture: Architecture) -> Path:
     """What an installed system has of itself."""
     return next((folder / architecture.enterprise / release.major / "system").glob("rocky-release-*.rpm"))
