@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from _rig import debian, parts
+from _rig import bases, debian, parts
 from _rig.architecture import AARCH64, X86_64, Architecture
 from _rig.cache import time_spent
 from _rig.dnf_repositories import ensure_dnf_repositories, with_dnf
@@ -57,10 +57,10 @@ def everything(systems: Iterable[str] = ()) -> Made:
     `systems`: what hosts are to be. Nothing is made for one that nobody asks for.
     """
     with ThreadPoolExecutor(2) as pool:
-        bases = {name: pool.submit(debian.base_image, name) for name in sorted({debian.SYSTEM, *systems})}
+        taken = {name: pool.submit(bases.base_image, name) for name in sorted({debian.SYSTEM, *systems})}
         etcd = pool.submit(debian.etcd)
         kubernetes = parts.ensure("kubernetes")
-        made = pool.submit(lambda: {name: node_image(name, base.result(), kubernetes) for name, base in bases.items()})
+        made = pool.submit(lambda: {name: node_image(name, base.result(), kubernetes) for name, base in taken.items()})
         repositories, images = ensure_repositories(), ensure_images()
         return Made(made.result()[debian.SYSTEM], kubernetes, etcd.result(), repositories, images)
 

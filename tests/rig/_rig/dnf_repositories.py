@@ -105,11 +105,6 @@ def programs(hosts: Iterable[Host]) -> dict[str, str]:
     return PROGRAMS if with_dnf(wanted) or any(host.driver_files for host in wanted) else {}
 
 
-def system_of(host: Host) -> str:
-    """Whose root file system a host has: with that costume one of its own, for apt cannot be taken for dnf."""
-    return debian.WITH_DNF if release_of(host.costume) else host.os
-
-
 def release_rpm(folder: Path, release: Release, architecture: Architecture) -> Path:
     """What an installed system has of itself."""
     return next((folder / architecture.enterprise / release.major / "system").glob("rocky-release-*.rpm"))

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from _rig import control_plane
+from _rig.bases import base_folder, image_of, system_of
 from _rig.build import Made, More
 from _rig.cache import RIG, cache, key
-from _rig.debian import base_folder
-from _rig.dnf_repositories import release_of, release_rpm, system_of
+from _rig.dnf_repositories import release_of, release_rpm
 from _rig.fleets import Host, address
 from _rig.image import host_keys, image_name
 from _rig.kubeconfig import with_token
@@ -78,7 +78,7 @@ def _start(host: Host, made: Made, more: More, network: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     _write_files(folder, host)
     release, repositories = release_of(host.costume), more.dnf_of(host)
-    if release and repositories:
+    if release and repositories and not image_of(host):
         shutil.copyfile(release_rpm(repositories, release, host.architecture), folder / "release.rpm")
     container = Container(host.name, "host", _wanted(host, made), host.fleet, True)
     volumes = [
@@ -105,13 +105,14 @@ def _write_files(folder: Path, host: Host) -> None:
     """What the host finds under /etc/kubegpu-rig; the scripts of node/ put it where it belongs."""
     prefix = host.address.rsplit(".", 1)[0]
     own = f"RIG_DEBIAN_SOURCES={int(host.debian_sources)}\nRIG_KERNEL={host.kernel}\nRIG_MACHINE={host.machine}"
+    own += f"\nRIG_OWN_SYSTEM={int(bool(image_of(host)))}"
     write(folder / "host.env", f"RIG_ADDRESS={host.address}\nRIG_NETWORK_PREFIX={prefix}\n{own}\n")
     write(folder / "hardware.ini", hardware_ini(host.card, host.gpus, host.name))
     write(folder / "kubeadm-flags.env", KUBELET_FLAGS.format(address=host.address))
     write(folder / "authorized_keys", (state() / "ssh" / "id.pub").read_text())
     write(folder / "system.asc", (ensure_signing_key() / "public.asc").read_text(), 0o644)
     write(folder / "ca.crt", (control_plane.pki() / "ca.crt").read_text(), 0o644)
-    if host.costume:
+    if host.costume and not image_of(host):
         write(folder / "os-release", _costume(host.costume), 0o644)
     if host.kernel or host.machine:
         compile_kernel(host, folder / "kernel.so")
@@ -164,7 +165,10 @@ def _wait(host: Host, kubectl: Path) -> None:
 
 def _up(host: Host) -> bool:
     """Asked often, and podman takes a while to answer: it is asked last."""
-    return _answers(host.address) and inside(host.name, "systemctl", "is-active", "ssh.service").strip() == "active"
+    if not _answers(host.address):
+        return False
+    # As Debian calls it, and as Enterprise Linux does.
+    return "active" in inside(host.name, "systemctl", "is-active", "ssh.service", "sshd.service").split()
 
 
 def _answers(address: str) -> bool:
@@ -196,7 +200,7 @@ def _is_ready(node: dict[str, Any]) -> bool:
 
 
 def last_lines(name: str) -> str:
-    units = ["rig-prep", "rig-hardware", "containerd", "rig-images", "rig-join", "kubelet", "ssh"]
+    units = ["rig-prep", "rig-hardware", "containerd", "rig-images", "rig-join", "kubelet", "ssh", "sshd"]
     said = inside(name, "journalctl", "--no-pager", "--quiet", "--lines=20", *(f"--unit={unit}" for unit in units))
     return last_words(said, 20)
 

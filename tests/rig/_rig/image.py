@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kubegpu.nodes authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The image of every container of the rig: Debian's root file system, the files of `node/`, and the kubelet."""
+"""The image of every container of the rig: a root file system, the files of `node/`, and the kubelet."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from _rig.bases import OVER, systems
 from _rig.cache import RIG, cache, key, locked
-from _rig.debian import HOST_KEY, base_folder
-from _rig.parts import table
+from _rig.debian import HOST_KEY
 from _rig.podman import image_exists, podman
 from _rig.shell import attempt, say
 
@@ -26,7 +26,7 @@ def node_image(system: str, base: Path, kubernetes: Path) -> str:
     with locked(cache() / "images" / ".import.lock", "another rig imports the node image"):
         if not image_exists(name):
             say(f"import the node image of {system} ...")
-            _import(name, base / "base.tar", kubernetes / "bin" / "kubelet")
+            _import(name, base, kubernetes / "bin" / "kubelet")
             _forget_older(name, system)
     return name
 
@@ -38,14 +38,14 @@ def image_name(system: str, base: Path, kubernetes: Path) -> str:
 
 def host_keys() -> list[str]:
     """The public keys that hosts' sshd can show: each base has one, made with it."""
-    made = [base_folder(system) / HOST_KEY for system in table()["systems"]]
-    return [" ".join(path.read_text().split()[:2]) for path in made if path.exists()]
+    made = [path for path in (cache() / "images").glob(f"base-*/{HOST_KEY}") if not path.parent.suffix]
+    return [" ".join(path.read_text().split()[:2]) for path in sorted(made)]
 
 
 def _import(name: str, base: Path, kubelet: Path) -> None:
     whole = cache() / "images" / "node.tar"
     try:
-        _lay_over(base, dict(_overlay(kubelet)), whole)
+        _lay_over(base / "base.tar", dict(_overlay(base / OVER, kubelet)), whole)
         podman("import", "--quiet", whole, name)
     finally:
         whole.unlink(missing_ok=True)
@@ -65,17 +65,18 @@ def _lay_over(base: Path, overlay: dict[str, Path], whole: Path) -> None:
                 new.add(source, target, recursive=False, filter=_of_root)
 
 
-def _overlay(kubelet: Path) -> Iterator[tuple[str, Path]]:
-    node = RIG / "node"
-    yield from ((str(path.relative_to(node)), path) for path in sorted(node.rglob("*")))
+def _overlay(of_its_own: Path, kubelet: Path) -> Iterator[tuple[str, Path]]:
+    for folder in (of_its_own, RIG / "node"):
+        yield from ((str(path.relative_to(folder)), path) for path in sorted(folder.rglob("*")))
     yield "usr/bin/kubelet", kubelet
 
 
 def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """git keeps no owner and one bit of the mode; in the image everything is root's and readable."""
+    """git keeps no owner and one bit of the mode; in the image everything is root's, and readable but for keys."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = "root"
-    entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+    readable = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+    entry.mode = 0o600 if entry.name.endswith("_key") else readable
     return entry
 
 
@@ -88,5 +89,5 @@ def _forget_older(name: str, system: str) -> None:
 
 def older_images(names: Iterable[str], new: str, system: str) -> list[str]:
     """Those that `new` takes the place of. Images of other systems stay."""
-    others = tuple(f"{REPOSITORY}:{other}-" for other in table()["systems"] if other != system)
+    others = tuple(f"{REPOSITORY}:{other}-" for other in systems() if other != system)
     return [name for name in names if name != new and not name.startswith(others)]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Sequence
 
-from _rig import control_plane, hosts, kwok, leftovers, needs, served, sysctl
+from _rig import bases, control_plane, hosts, kwok, leftovers, needs, served, sysctl
 from _rig.build import Made, More, everything, for_hosts
 from _rig.cache import locked
-from _rig.dnf_repositories import programs, system_of
+from _rig.dnf_repositories import programs
 from _rig.fleets import Host, address, network
 from _rig.fleets import hosts as fleet_hosts
 from _rig.podman import LABEL, containers, network_exists, podman, remove
@@ -26,7 +26,8 @@ def up(fleets: Sequence[str], fresh: bool, kwok_nodes: int) -> None:
     """Control plane and the fleets' hosts, as this checkout has them; what runs already stays as it is."""
     wanted = [host for fleet in fleets for host in fleet_hosts(fleet)]
     needs.check(programs(wanted))
-    made = everything(map(system_of, wanted))
+    bases.check(wanted)
+    made = everything(map(bases.system_of, wanted))
     more = for_hosts(wanted)
     if kwok_nodes:
         kwok.ensure()

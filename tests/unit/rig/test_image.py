@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
 from _rig import image
+from _rig.bases import systems
 from _rig.debian import HOST_KEY
-from _rig.parts import table
 
 
 @pytest.fixture
@@ -44,8 +45,17 @@ def test_an_image_takes_the_place_of_its_own_systems_only(base: Path) -> None:
     before_there_were_two = f"{image.REPOSITORY}:0123456789abcdef"
     found = [twelve, thirteen, newer, before_there_were_two]
     assert image.older_images(found, newer, "debian-13") == [thirteen, before_there_were_two]
+    vendors = name(base, system="image-of-rocky-9")
+    assert image.older_images([*found, vendors], vendors, "image-of-rocky-9") == [before_there_were_two]
+    assert vendors not in image.older_images([*found, vendors], newer, "debian-13")
+
+
+def test_keys_are_for_root_alone() -> None:
+    modes = {"etc/ssh/ssh_host_ed25519_key": 0o600, "etc/ssh/ssh_host_ed25519_key.pub": 0o644}
+    for path, mode in modes.items():
+        assert image._of_root(tarfile.TarInfo(path)).mode == mode
 
 
 def test_an_images_name_tells_its_system() -> None:
-    names = list(table()["systems"])
+    names = systems()
     assert not [(name, other) for name in names for other in names if other.startswith(f"{name}-")]
