@@ -27,7 +27,10 @@ def test_a_host_can_be_what_it_says(host: fleets.Host) -> None:
     assert host.os in table()["systems"]
     assert not host.costume or (RIG / "os" / host.costume).is_file()
     assert bool(host.card) == bool(host.gpus)
-    assert not host.kernel or host.costume.startswith("ubuntu-"), "the archive with such kernels is Ubuntu's"
+    release = release_of(host.costume)
+    if release and host.kernel:
+        assert host.kernel in {f"{kernel}.{host.architecture.machine}" for kernel in release.kernels}
+    assert not host.kernel or release or host.costume.startswith("ubuntu-"), "others have no kernels of their own"
     with_packages = host.architecture == X86_64 or host.kernel or release_of(host.costume)
     assert with_packages, "what a distribution has itself is there for arm64 with these"
 
