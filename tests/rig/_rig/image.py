@@ -58,7 +58,7 @@ def _lay_over(base: Path, overlay: dict[str, Path], whole: Path) -> None:
         for entry in old:
             path = entry.name.removeprefix("./").rstrip("/")
             present.add(path)
-            if entry.isdir() or path not in overlay:
+            if entry.isdir() or path not in overlay or overlay[path].is_dir():  # a folder's name may be a link's
                 new.addfile(entry, old.extractfile(entry) if entry.isreg() else None)
         for target, source in overlay.items():
             if not (source.is_dir() and target in present):

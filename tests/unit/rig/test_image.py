@@ -59,3 +59,27 @@ def test_keys_are_for_root_alone() -> None:
 def test_an_images_name_tells_its_system() -> None:
     names = systems()
     assert not [(name, other) for name in names for other in names if other.startswith(f"{name}-")]
+
+
+def test_what_is_laid_over_a_base_takes_the_place_of_its_own_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, rig, whole = tmp_path / "base", tmp_path / "rig", tmp_path / "whole.tar"
+    for path in (base / image.OVER / "etc/ssh/ssh_host_ed25519_key", rig / "node/usr/sbin/prep", base / "usr/bin/ip"):
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{path.name} of the rig")
+    with tarfile.open(base / "base.tar", "w") as tar:
+        linked = tarfile.TarInfo("usr/sbin")
+        linked.type, linked.linkname = tarfile.SYMTYPE, "bin"
+        tar.addfile(linked)
+        for name in ("etc/ssh/ssh_host_ed25519_key", "usr/bin/kubelet", "etc/os-release"):
+            tar.addfile(tarfile.TarInfo(name))
+    monkeypatch.setattr(image, "RIG", rig)
+    image._lay_over(base / "base.tar", dict(image._overlay(base / image.OVER, base / "usr/bin/ip")), whole)
+    with tarfile.open(whole) as tar:
+        names = tar.getnames()
+        assert len(names) == len(set(names))
+        assert {"etc/os-release", "usr/sbin/prep"} <= set(names)
+        assert tar.getmember("usr/sbin").issym()
+        entry = tar.getmember("etc/ssh/ssh_host_ed25519_key")
+        assert (entry.mode, entry.uid, entry.size) == (0o600, 0, len("ssh_host_ed25519_key of the rig"))
