@@ -90,7 +90,7 @@ class Software(Lines):
 
         {base} and {variant} are what stands before and behind a plus, as in 5.14.0-570.el9.aarch64+64k.
         """
-        base, _, variant = kernel.partition("+")
+        base, _plus, variant = kernel.partition("+")
         words = {"release": kernel, "base": base, "variant": variant and f"-{variant}"}
         return [_package(line, **words).name for line in self._packages("headers", manager)]
 

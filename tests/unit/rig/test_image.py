@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from _rig import image
-from _rig.bases import systems
+from _rig.bases import OVER, systems
 from _rig.debian import HOST_KEY
 
 
@@ -65,7 +65,7 @@ def test_what_is_laid_over_a_base_takes_the_place_of_its_own_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base, rig, whole = tmp_path / "base", tmp_path / "rig", tmp_path / "whole.tar"
-    for path in (base / image.OVER / "etc/ssh/ssh_host_ed25519_key", rig / "node/usr/sbin/prep", base / "usr/bin/ip"):
+    for path in (base / OVER / "etc/ssh/ssh_host_ed25519_key", rig / "node/usr/sbin/prep", base / "usr/bin/ip"):
         path.parent.mkdir(parents=True)
         path.write_text(f"{path.name} of the rig")
     with tarfile.open(base / "base.tar", "w") as tar:
@@ -75,7 +75,7 @@ def test_what_is_laid_over_a_base_takes_the_place_of_its_own_files(
         for name in ("etc/ssh/ssh_host_ed25519_key", "usr/bin/kubelet", "etc/os-release"):
             tar.addfile(tarfile.TarInfo(name))
     monkeypatch.setattr(image, "RIG", rig)
-    image._lay_over(base / "base.tar", dict(image._overlay(base / image.OVER, base / "usr/bin/ip")), whole)
+    image._lay_over(base / "base.tar", dict(image._overlay(base / OVER, base / "usr/bin/ip")), whole)
     with tarfile.open(whole) as tar:
         names = tar.getnames()
         assert len(names) == len(set(names))
