@@ -21,11 +21,6 @@ NEW_INSTALLER = (10, 1)
 TOOLKIT = ("--silent", "--toolkit", "--override")
 NO_MANUALS = ("--no-man-page",)
 PATCH = ("--accept-eula", "--silent")
-# NVIDIA's words for a machine in the names of its files, toolkits and drivers alike, and uname's for it.
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "sbsa": "aarch64"}
-IN_A_NAME = re.compile(r"[-_.](x86_64|amd64|aarch64|arm64|sbsa|ppc64le)[-_.][^/]*$", re.ASCII)
-# That for the most usual machine does not name it: cuda_12.6.3_560.35.05_linux.run
-OF_X86_64 = re.compile(r"/cuda_[^/]*_linux(?:[.]run)?$")
 
 
 def wished(case: Case) -> list[Section]:
@@ -80,14 +75,6 @@ def _file(line: Section) -> dict[str, t.Any]:
 def _arguments(version: str) -> list[str]:
     new = (_versions.minor(version) or NEW_INSTALLER) >= NEW_INSTALLER
     return [*TOOLKIT, f"--toolkitpath={folder(version)}", *(NO_MANUALS if new else ())]
-
-
-def named_machine(place: str) -> str | None:
-    """The machine that a file is for, by its name, as uname calls it."""
-    match = IN_A_NAME.search(place)
-    if match:
-        return MACHINES.get(match.group(1), match.group(1))
-    return "x86_64" if OF_X86_64.search(place) else None
 
 
 def has_patches(version: str) -> bool:

@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_runfiles, _driver_files, _host_plan
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import LOCAL_REPO, RUNFILE, Case, Section, rows, text
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules.finding import Findings, Planned, Rule, refuse
 
 WORDS = {LOCAL_REPO: "package", RUNFILE: "installer"}
+# NVIDIA's words for a machine in the names of its files, toolkits and drivers alike, and uname's for it.
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "sbsa": "aarch64"}
+IN_A_NAME = re.compile(r"[-_.](x86_64|amd64|aarch64|arm64|sbsa|ppc64le)[-_.][^/]*$", re.ASCII)
+# That for the most usual machine does not name it: cuda_12.6.3_560.35.05_linux.run
+OF_X86_64 = re.compile(r"/cuda_[^/]*_linux(?:[.]run)?$")
 
 
 def bad_file(case: Case, planned: Planned) -> Findings:
@@ -49,11 +56,19 @@ def machine_of_the_file(case: Case, planned: Planned) -> Findings:
     """Files for other machines are as large, and as well proven by their sums."""
     own = text(case.platform, "architecture")
     for place in filter(None, map(_driver_files.place, _files(case))):
-        named = _cuda_runfiles.named_machine(place)
+        named = named_machine(place)
         if own and named not in (None, own):
             way_out = f"name NVIDIA's file for {own}, and its SHA-256 sum; if it is that one, let its name say so"
             reason = f"{place} is for {named}, and this host is {own}"
             yield refuse("file-architecture", str(named), own, way_out, reason)
+
+
+def named_machine(place: str) -> str | None:
+    """The machine that a file is for, by its name, as uname calls it."""
+    match = IN_A_NAME.search(place)
+    if match:
+        return MACHINES.get(match.group(1), match.group(1))
+    return "x86_64" if OF_X86_64.search(place) else None
 
 
 def _files(case: Case) -> list[Section]:

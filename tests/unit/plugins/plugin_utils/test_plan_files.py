@@ -8,9 +8,10 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _cuda_runfiles, _driver_files
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils import _driver_files
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._case import PIN_FILE, RUNFILE_FILE
 from ansible_collections.kubegpu.nodes.plugins.plugin_utils._plan import plan
+from ansible_collections.kubegpu.nodes.plugins.plugin_utils._rules import files
 from ansible_collections.kubegpu.nodes.tests.unit.plugins.plugin_utils.plan_hosts import (
     BUSY,
     FOREIGN_KERNEL,
@@ -302,7 +303,7 @@ MACHINES = {
 
 @pytest.mark.parametrize("name, machine", MACHINES.items())
 def test_the_machine_in_a_name(name: str, machine: str | None) -> None:
-    assert _cuda_runfiles.named_machine(name) == machine
+    assert files.named_machine(name) == machine
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
