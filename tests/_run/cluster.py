@@ -34,6 +34,7 @@ AT_LENGTH = f"{HERE}/test_driver_failures.py"
 #   slow: true          it loads gigabytes, builds for long or shows one more way to the same end: only `make test-slow`
 #                       runs it, and who names it.
 #   own_fleet: NAME     its hosts are of a kind that only some need, and not those of who runs it.
+#   one_host: true      on one of them the role does what it does on the others.
 #   minutes: N          about how long it takes, where that is long. The longest begin first, or one waits for them.
 SAID = r"^{word}: *(\S+)"
 
@@ -182,6 +183,13 @@ def _hosts(name: str) -> str:
     return _said(name, "own_fleet") or f"those of who runs {name}"
 
 
+def _on_which_hosts(name: str) -> dict[str, str]:
+    """What .config/molecule/config.yml asks for, where it is not what the scenario's runner has."""
+    fleet = _said(name, "own_fleet")
+    told = {"KUBEGPU_MOLECULE_FLEET": fleet} if fleet else {}
+    return {**told, "KUBEGPU_MOLECULE_LIMIT": "gpu_nodes[0]:localhost"} if _is(name, "one_host") else told
+
+
 def _molecule(steps: Steps, name: str, **env: str) -> None:
     steps.step(f"molecule {name}", partial(_scenario, steps, name, env))
 
@@ -191,7 +199,7 @@ def _scenario(steps: Steps, name: str, env: dict[str, str]) -> None:
     argv = [tools / "molecule", "test", "--scenario-name", name]
     # A folder of its own for each run: in the usual one a run that was killed leaves the word that its hosts are there.
     with tempfile.TemporaryDirectory(prefix="kubegpu-molecule-") as state:
-        env = {**rigs.environment(tools), **env, "MOLECULE_EPHEMERAL_DIRECTORY": state}
+        env = {**rigs.environment(tools), **env, **_on_which_hosts(name), "MOLECULE_EPHEMERAL_DIRECTORY": state}
         text = steps.logged(f"molecule-{name}", argv, env)
     complaints = sorted(set(COMPLAINTS.findall(text)))
     if complaints:

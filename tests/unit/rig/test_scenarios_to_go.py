@@ -50,11 +50,30 @@ def test_a_scenario_that_fails_gives_its_hosts_back(to_go: cluster.ToGo) -> None
     assert "on-a" in list(to_go.each())
 
 
+def one_that_says(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (folder / "one").mkdir()
+    (folder / "one" / "vars.yml").write_text(f"---\n{text}\n")
+    monkeypatch.setattr(cluster, "SCENARIOS", folder)
+
+
 @pytest.mark.parametrize("text, said", [("slow: true", True), ("slow:  true  # why", True), ("slow: false", False)])
 def test_what_is_said_is_read_as_yaml_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: bool
 ) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "one" / "vars.yml").write_text(f"---\n{text}\n")
-    monkeypatch.setattr(cluster, "SCENARIOS", tmp_path)
+    one_that_says(tmp_path, monkeypatch, text)
     assert cluster._is("one", "slow") is said
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("slow: true", {}),
+        ("own_fleet: dnf", {"KUBEGPU_MOLECULE_FLEET": "dnf"}),
+        ("one_host: true", {"KUBEGPU_MOLECULE_LIMIT": "gpu_nodes[0]:localhost"}),
+    ],
+)
+def test_molecule_is_told_on_which_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: dict[str, str]
+) -> None:
+    one_that_says(tmp_path, monkeypatch, text)
+    assert cluster._on_which_hosts("one") == told
