@@ -83,7 +83,7 @@ def test_headers_that_no_repository_has(hosts: Untouched) -> None:
         words = hosts.refused("ref-debian")
     finally:
         hosts.on("mv /run/rig-system.list /etc/apt/sources.list.d/")
-    assert f"package linux-headers-{os.uname().release}" in words and "nothing has been changed" in words
+    assert f"package linux-headers-{os.uname().release}" in words and "No driver has been changed" in words
 
 
 def test_a_user_who_is_not_root(hosts: Untouched) -> None:
