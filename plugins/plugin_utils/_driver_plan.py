@@ -324,8 +324,11 @@ def _driver_of(name: str) -> tuple[str, str | None] | None:
 
 
 def _before(case: Case, action: str) -> dict[str, t.Any]:
-    """The whole driver that another one takes the place of: what comes back where that one breaks off half-way."""
-    version = text(case.driver, "on_disk")
+    """The whole driver that another one takes the place of: what comes back where that one breaks off half-way.
+
+    Where the kernel that runs has no module of it, it may wait for the one that boots next.
+    """
+    version = text(case.driver, "on_disk") or text(part(case.driver, "next_boot"), "version")
     if action not in ("change", "install") or version is None or text(case.driver, "userland") != version:
         return NOBODY
     if case.source == RUNFILE:

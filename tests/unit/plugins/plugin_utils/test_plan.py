@@ -528,6 +528,11 @@ BEFORE: dict[str, tuple[Facts, Wishes, str | None]] = {
     "what was there is kept": (WHOLE, wish("keep"), None),
     "what was there was not whole": (with_driver("570.211.01", driver={"userland": "570.195.03"}), wish(), None),
     "what was there had no module": (with_driver("570.211.01", driver={"on_disk": None}), wish(), None),
+    "what was there waits for its kernel": (
+        with_driver("570.211.01", driver={"on_disk": None, "next_boot": {"version": "570.211.01", "flavour": "open"}}),
+        wish(),
+        "570.211.01",
+    ),
 }
 
 
