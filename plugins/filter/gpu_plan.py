@@ -288,8 +288,8 @@ _value:
         - C(packages) with C(name), C(kind), C(version_pin) and C(spec), C(pin) for the package manager (V(null) where
           a driver is kept, or comes without packages), C(remove) with names, whether the driver itself C(goes) with
           them, C(parts), which are installed packages that another driver may take the place of, C(obsolete) packages
-          that hold the host at another branch, C(superseded) ones that Ubuntu has named after another driver, and
-          C(parameters) of the kernel module.
+          that hold the host at another branch, C(superseded) ones that the distribution has named after another driver
+          or flavour, and C(parameters) of the kernel module.
         - On hosts with dnf C(stream) is the module stream that has the packages, V(null) where there are none, and
           C(lock) what versionlock is to keep the driver at.
         - C(before) is the whole driver that another one is to take the place of, with C(version), C(pin) and

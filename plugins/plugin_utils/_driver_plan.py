@@ -37,6 +37,8 @@ WITH_MODULES = re.compile(r"(nvidia-.*dkms|kmod-nvidia|linux-modules-nvidia)")
 FOR_ONE_KERNEL = re.compile(r"linux-(modules|objects|signatures)-nvidia-.*\d+\.\d+\.\d+-\d+-")
 # Ubuntu's modules and firmware have the driver in their names, so that nothing takes their place: branch and flavour.
 OF_ONE_DRIVER = re.compile(r"(?:linux-(?:modules|objects)-nvidia|nvidia-firmware)-(\d+)-server(-open)?-")
+# Debian's modules of both flavours can be there side by side, with what tells the kernel which of them to load.
+OF_ONE_FLAVOUR = re.compile(r"nvidia-(open-)?kernel-(?:dkms|support)$")
 # What the data calls the kinds of switches, and what reaches GPUs of other hosts through them.
 KINDS = ("nvswitch", "nvlink5", "imex")
 NOBODY: dict[str, t.Any] = {"version": None, "pin": None, "packages": []}
@@ -305,16 +307,20 @@ def _pins_the_same(wanted: Target, pinned: str) -> bool:
 
 
 def _superseded(case: Case, wanted: Target) -> list[str]:
-    """What the role has brought of another driver of Ubuntu's, and what kernels have brought of that since."""
+    """What the role has brought of the distribution's other drivers, and what kernels have brought of those since."""
     if wanted.kept or case.source != DISTRO or wanted.flavour is None:
         return []
     drivers = {_driver_of(name) for name in case.brought}
-    stays: set[tuple[str, str | None] | None] = {(str(wanted.branch), flavour) for flavour in (wanted.flavour, None)}
-    return sorted(name for name in case.packages if _driver_of(name) in drivers - stays - {None})
+    branch = str(wanted.branch)
+    stays = {(branch, wanted.flavour), (branch, None), (None, wanted.flavour), None}
+    return sorted(name for name in case.packages if _driver_of(name) in drivers - stays)
 
 
-def _driver_of(name: str) -> tuple[str, str | None] | None:
-    """Branch and flavour in a package's name. Firmware is the same for both."""
+def _driver_of(name: str) -> tuple[str | None, str | None] | None:
+    """Branch and flavour in a package's name, as far as they are. Firmware is the same for both flavours."""
+    match = OF_ONE_FLAVOUR.match(name)
+    if match:
+        return None, "open" if match.group(1) else "proprietary"
     match = OF_ONE_DRIVER.match(name)
     if match is None:
         return None

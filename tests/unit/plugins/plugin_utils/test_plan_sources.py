@@ -289,6 +289,25 @@ def test_those_of_the_same_driver_stay_whatever_kernel_they_are_for(wishes: dict
     assert driver["superseded"] == []
 
 
+DEBIANS = {
+    "proprietary": ["nvidia-kernel-dkms", "nvidia-kernel-support"],
+    "open": ["nvidia-open-kernel-dkms", "nvidia-open-kernel-support"],
+}
+
+
+@pytest.mark.parametrize("wanted", DEBIANS)
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "of others"])
+def test_debians_modules_of_the_other_flavour_go_if_they_are_ours(wanted: str, ours: bool) -> None:
+    """Beside each other Debian's own order tells which of them the kernel loads, and not the wish."""
+    version = "535.309.01-0+deb12u1"
+    packages = {name: {"version": version, "held": False} for names in DEBIANS.values() for name in names}
+    brought = {name: line | {"whole": True} for name, line in packages.items()} if ours else {}
+    facts = bookworm(driver={"userland": "535.309.01", "installed_by": "distro", "brought": brought})
+    driver = plan({**facts, "packages": packages}, distro(flavour=wanted))["driver"]
+    (other,) = DEBIANS.keys() - {wanted}
+    assert driver["superseded"] == (DEBIANS[other] if ours else [])
+
+
 KERNELS = {
     "6.8.0-31-generic": "generic",
     "6.14.0-27-generic": "generic-hwe-24.04",
